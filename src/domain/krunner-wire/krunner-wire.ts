@@ -1,0 +1,77 @@
+/**
+ * The frames between agent and in-container kernel runner (krunner.md §2): every message is two frames, a name and a
+ * payload. These words are all that the runner shares with the agent.
+ */
+
+/** Agent → runner (krunner.md §2.3). */
+export type RunnerOp =
+  | 'clean'
+  | 'build'
+  | 'exec'
+  | 'code'
+  | 'input'
+  | 'complete'
+  | 'interrupt'
+  | 'status'
+  | 'event'
+  | 'start-service'
+  | 'shutdown-service'
+  | 'get-apps'
+  | 'start-model-service';
+
+/** Runner → agent (krunner.md §2.4). */
+export type RunnerKind =
+  | 'stdout'
+  | 'stderr'
+  | 'media'
+  | 'html'
+  | 'log'
+  | 'waiting-input'
+  | 'clean-finished'
+  | 'build-finished'
+  | 'finished'
+  | 'completion'
+  | 'status'
+  | 'service-result'
+  | 'model-service-result'
+  | 'model-service-status'
+  | 'apps-result';
+
+/** In-container ports of the two sockets (krunner.md §1.6). */
+export const REPL_IN_PORT = 2000;
+export const REPL_OUT_PORT = 2001;
+/** Legacy terminal ports, reserved for ever. */
+export const STDIN_PORT = 2002;
+export const STDOUT_PORT = 2003;
+/** Intrinsic services. */
+export const SSHD_PORT = 2200;
+export const TTYD_PORT = 7681;
+
+/** Payload of `start-service` (krunner.md §2.5). `options` is always an object. */
+export interface StartServiceRequest {
+  readonly name: string;
+  readonly port: number;
+  readonly ports: readonly number[];
+  readonly protocol: string;
+  readonly options: {
+    readonly arguments?: Readonly<Record<string, unknown>>;
+    readonly envs?: Readonly<Record<string, string>>;
+  };
+}
+
+/** Payload of `service-result`. */
+export interface ServiceResult {
+  readonly status: 'started' | 'running' | 'failed';
+  readonly error?: string;
+}
+
+/** An entry of `apps-result`. */
+export interface RunnerApp {
+  readonly name: string;
+  readonly url_template?: string;
+  readonly allowed_arguments?: readonly string[];
+  readonly allowed_envs?: readonly string[];
+}
+
+/** Exit code of "no main file", "query mode unavailable", "skipped because the build failed" (krunner.md §2.4). */
+export const EXIT_UNAVAILABLE = 127;
