@@ -23,9 +23,13 @@ export interface AgentSettings {
     readonly portRange: readonly [number, number];
     readonly portCooldownMs: number;
     readonly pidsLimit: number;
+    /** Open files of a process, soft and hard: no more than the agent itself may have (lifecycle.md §1.21). */
+    readonly openFilesLimit: number;
     readonly alternativeBridge: string | null;
     readonly logDriver: string;
     readonly logMaxLengthBytes: number;
+    /** Host files that give containers the host's time zone, as far as they exist. */
+    readonly timeZoneFiles: readonly string[];
     /** Host paths below which mounts are never allowed, besides the system's own. */
     readonly protectedPaths: readonly string[];
   };

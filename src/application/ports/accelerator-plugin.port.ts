@@ -1,4 +1,4 @@
-import type { ComputeDevice, DeviceAllocation, SlotType } from '../../domain/resource/device.js';
+import type { ComputeDevice, DeviceAllocation, DeviceSharing, SlotType } from '../../domain/resource/device.js';
 import type { Call } from './call.js';
 import type { ContainerSpec, Mount } from './container-engine.port.js';
 
@@ -32,6 +32,8 @@ export interface AcceleratorPlugin {
   /** Device name and slot prefix: `cpu`, `mem`, `cuda`, `mock`. */
   readonly key: string;
   readonly slotTypes: Readonly<Record<string, SlotType>>;
+  /** How requests are placed on its devices (lifecycle.md §6.4). */
+  readonly sharing: DeviceSharing;
   /** Glob patterns of slots that exclude one another. */
   readonly exclusiveSlots: readonly string[];
   /** Scans the hardware; called at start and every 30 s. */

@@ -2,12 +2,7 @@
 export type ExecutionMode = 'query' | 'batch' | 'input' | 'continue';
 
 export type ExecutionStatus =
-  | 'continued'
-  | 'waiting-input'
-  | 'clean-finished'
-  | 'build-finished'
-  | 'finished'
-  | 'exec-timeout';
+  'continued' | 'waiting-input' | 'clean-finished' | 'build-finished' | 'finished' | 'exec-timeout';
 
 /** `[kind, value]`: text, or `[mime, payload]` for media (krunner.md §3.5). */
 export type ConsoleItem =

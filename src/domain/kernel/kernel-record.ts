@@ -11,6 +11,8 @@ export interface KernelRecord {
   readonly spec: KernelSpec;
   readonly state: KernelState;
   readonly allocation: Allocation;
+  /** Slot → decimal text for every known slot. */
+  readonly slots: Readonly<Record<string, string>>;
   readonly servicePorts: readonly ServicePort[];
   /** Host ports of the runner's two sockets; 0 until they are known. */
   readonly replInPort: number;

@@ -22,3 +22,23 @@ export type DeviceAllocation = Readonly<Record<string, Readonly<Record<string, s
 
 /** Device name → its allocation, in allocation order. */
 export type Allocation = Readonly<Record<string, DeviceAllocation>>;
+
+/**
+ * How requests are placed on the devices of one device name (lifecycle.md §6.4). `discrete` gives out whole numbers,
+ * `fraction` multiples of `quantum`. FILL empties one device after the other, EVENLY spreads.
+ */
+export type DeviceSharing =
+  | { readonly kind: 'discrete'; readonly strategy: PlacementStrategy }
+  | {
+      readonly kind: 'fraction';
+      readonly strategy: PlacementStrategy;
+      /** Smallest share as decimal text, `0.01` or `0.1`. */
+      readonly quantum: string;
+      /** A device with less than this left is not used; decimal text, `0.01` without a reason for more. */
+      readonly minimum: string;
+    };
+
+export type PlacementStrategy = 'FILL' | 'EVENLY';
+
+/** INTERLEAVED takes devices of each NUMA node in turn, PREFER_SINGLE_NODE one node after the other. */
+export type AffinityPolicy = 'INTERLEAVED' | 'PREFER_SINGLE_NODE';

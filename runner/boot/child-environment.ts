@@ -1,0 +1,62 @@
+import { HOME } from './account.js';
+
+/**
+ * Variables that would change how the runner's own process starts, as root. The agent starts the container with these
+ * empty; what the user set comes back for the user's programs from environ.txt, which they read as the user.
+ */
+export const SHIELDED_VARIABLES = [
+  'LD_PRELOAD',
+  'LD_AUDIT',
+  'GLIBC_TUNABLES',
+  'NODE_OPTIONS',
+  'NODE_EXTRA_CA_CERTS',
+  'NODE_V8_COVERAGE',
+  'NODE_REDIRECT_WARNINGS',
+  'NODE_COMPILE_CACHE',
+  'NODE_DEBUG',
+  'OPENSSL_CONF',
+] as const;
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Directory that must exist → what goes to the front of PATH, in this order (krunner.md §1.5). */
+const PROMOTIONS = [
+  ['/usr/local/cuda/bin', '/usr/local/cuda/bin'],
+  ['/usr/local/nvidia/bin', '/usr/local/nvidia/bin'],
+  ['/home/linuxbrew/.linuxbrew', '/home/linuxbrew/.linuxbrew/bin'],
+] as const;
+
+export type Environment = Record<string, string>;
+
+/** Lines `K=V` of environ.txt; a line without a name is skipped, the rest counts (W25). */
+export function parseEnvironFile(text: string): Environment {
+  const env: Environment = {};
+  for (const line of text.split('\n')) {
+    const at = line.indexOf('=');
+    if (at > 0 && !line.includes('\0')) env[line.slice(0, at)] = line.slice(at + 1);
+  }
+  return env;
+}
+
+/** The environment of everything that the runner starts (krunner.md §1.5). */
+export function childEnvironment(
+  own: Readonly<Record<string, string | undefined>>,
+  environFile: string,
+  exists: (path: string) => boolean,
+): Environment {
+  const env: Environment = {};
+  for (const [name, value] of Object.entries(own)) if (value !== undefined) env[name] = value;
+  Object.assign(env, { LANG: 'C.UTF-8', HOME, TERM: 'xterm' });
+  env['PATH'] ||= DEFAULT_PATH;
+  env['SHELL'] ??= ['/bin/ash', '/bin/bash'].find(exists) ?? '/bin/sh';
+  env['USER'] ??= 'work';
+  Object.assign(env, parseEnvironFile(environFile));
+  for (const name of SHIELDED_VARIABLES) if (env[name] === '') Reflect.deleteProperty(env, name);
+  for (const [needed, directory] of PROMOTIONS) if (exists(needed)) promote(env, directory);
+  promote(env, `${HOME}/.local/bin`);
+  return env;
+}
+
+function promote(env: Environment, directory: string): void {
+  const rest = (env['PATH'] ?? '').split(':').filter((entry) => entry !== directory);
+  env['PATH'] = [directory, ...rest].join(':');
+}

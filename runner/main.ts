@@ -1,0 +1,112 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Pull, Push } from 'zeromq';
+import { REPL_IN_PORT, REPL_OUT_PORT } from '../src/domain/krunner-wire/krunner-wire.js';
+import { BatchRunner } from './batch/batch-runner.js';
+import { HOME } from './boot/account.js';
+import { becomeUser } from './boot/become-user.js';
+import { childEnvironment } from './boot/child-environment.js';
+import { batchEcho, Console } from './console.js';
+import { findShell } from './process/executable.js';
+import { MemoryWatch } from './process/memory-watch.js';
+import { PipePool } from './process/pipe-pool.js';
+import { QueryRunner } from './query/query-runner.js';
+import { chooseRuntime } from './query/runtime-choice.js';
+import { EngineStarter } from './query/start-engine.js';
+import { Server } from './server.js';
+import { ServiceManager } from './service/service-manager.js';
+import { FrameSender } from './wire/frame-sender.js';
+
+const CONFIG = '/home/config';
+const SERVICE_DEFINITIONS = '/etc/backend.ai/service-defs';
+const STOP_GRACE_MS = 500;
+const FLUSH_MS = 200;
+/** Messages handed to the socket are lost when the agent goes away, so few are handed over ahead (krunner.md §2.1). */
+const SEND_AHEAD = 64;
+
+const readOrEmpty = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+/** Host networking gives each kernel ports of its own (krunner.md §1.4). */
+function listenPorts(): { input: number; output: number } {
+  try {
+    const ports = JSON.parse(readOrEmpty(`${CONFIG}/intrinsic-ports.json`)) as Record<string, unknown>;
+    const port = (name: string, fallback: number): number => (typeof ports[name] === 'number' ? ports[name] : fallback);
+    return { input: port('replin', REPL_IN_PORT), output: port('replout', REPL_OUT_PORT) };
+  } catch {
+    return { input: REPL_IN_PORT, output: REPL_OUT_PORT };
+  }
+}
+
+async function main(): Promise<void> {
+  process.title = 'bai-krunner';
+  const console = new Console();
+  const warn = (text: string): void => console.log('WARNING', text);
+  becomeUser(process.env, findShell('/bin:/usr/bin') ?? '/bin/sh', warn);
+  const startedAtSeconds = Number(process.hrtime.bigint()) / 1e9;
+
+  const pull = new Pull();
+  const push = new Push({ sendHighWaterMark: SEND_AHEAD, linger: FLUSH_MS });
+  const ports = listenPorts();
+  await pull.bind(`tcp://*:${ports.input}`);
+  await push.bind(`tcp://*:${ports.output}`);
+  const sender = new FrameSender(push);
+
+  const env = childEnvironment(process.env, readOrEmpty(`${CONFIG}/environ.txt`), existsSync);
+  const path = env['PATH'] ?? '';
+  const choice = chooseRuntime(process.argv[2] ?? 'app', process.argv[3], path);
+  if (choice.warning !== undefined) warn(choice.warning);
+  const pipes = new PipePool(env);
+  const memory = new MemoryWatch();
+  const starter = new EngineStarter({
+    choice,
+    env,
+    sender,
+    pipes,
+    console,
+    driverDirectory: join(__dirname, 'drivers'),
+  });
+  const query = new QueryRunner({ sender, memory, start: () => starter.start() });
+  const echo = await batchEcho(console, env['BACKENDAI_KERNEL_ID']);
+  const batch = new BatchRunner({ sender, env, pipes, memory, echo, shell: findShell(path), choice });
+  const services = new ServiceManager({ env, console, choice });
+  services.load(SERVICE_DEFINITIONS);
+  const server = new Server({ sender, query, batch, services, memory, console, startedAtSeconds });
+
+  let stopping = false;
+  const stop = async (): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    pull.close();
+    await server.stop(STOP_GRACE_MS);
+    await Promise.race([sender.flushed(), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
+    pipes.close();
+    push.close();
+    process.exit(0);
+  };
+  process.on('SIGTERM', () => void stop());
+  process.on('SIGINT', () => void stop());
+
+  pipes.fill();
+  const bootstrap = join(HOME, 'bootstrap.sh');
+  if (existsSync(bootstrap)) {
+    const exitCode = await batch.runScript(bootstrap);
+    if (exitCode !== 0) warn(`bootstrap.sh ended with ${exitCode}`);
+  }
+  console.log('INFO', `serving ${choice.language} (${choice.interpreter ?? 'no interpreter'})`);
+  try {
+    for await (const frames of pull) server.receive(frames);
+  } catch (error) {
+    if (!pull.closed) throw error;
+  }
+}
+
+main().catch((error: unknown) => {
+  new Console().log('ERROR', error instanceof Error ? (error.stack ?? error.message) : String(error));
+  process.exit(1);
+});

@@ -1,0 +1,57 @@
+import { AgentError, type AgentErrorOptions } from '../../domain/error/agent-error.js';
+
+/**
+ * Failures that only exist between an RPC client and this server. Their names are what the reference sends in the same
+ * situation (rpc.md §4.6), so that logs on the Manager's side read alike.
+ */
+
+/** A frame, map or argument that can't be read. */
+export function malformed(message: string, options: AgentErrorOptions = {}): AgentError {
+  return new AgentError('ValueError', 'user', 400, message, options);
+}
+
+/** The call doesn't fit the method's parameters. */
+export function wrongCall(message: string): AgentError {
+  return new AgentError('TypeError', 'user', 400, message);
+}
+
+export function missingKey(key: string): AgentError {
+  return new AgentError('KeyError', 'user', 400, key, { field: key });
+}
+
+export function unknownAgentId(agentId: string): AgentError {
+  return new AgentError(
+    'AgentIdNotFoundError',
+    'user',
+    404,
+    `Agent ID not found. (no agent '${agentId.slice(0, 64)}' here)`,
+    {
+      field: 'agent_id',
+      hint: 'omit agent_id or send the id told in the heartbeat',
+    },
+  );
+}
+
+/** Too much asked for at once; nothing was started. */
+export function overloaded(message: string): AgentError {
+  return new AgentError('ServerOverloadedError', 'operational', 503, message, {
+    retryable: true,
+    hint: 'wait for earlier calls to finish',
+  });
+}
+
+export function shuttingDown(): AgentError {
+  return new AgentError('ServerShuttingDownError', 'operational', 503, 'the agent is shutting down', {
+    retryable: true,
+  });
+}
+
+/** A result of ours that can't be told on the wire. */
+export function unencodable(message: string): AgentError {
+  return new AgentError('EncodeError', 'unexpected', 500, message);
+}
+
+/** Several parts of one call failed (rpc.md §6.5.7: a FAILURE instead of the reference's bare CANCELLED). */
+export function taskGroupFailed(message: string, cause: readonly unknown[]): AgentError {
+  return new AgentError('TaskGroupError', 'operational', 500, message, { cause });
+}

@@ -1,0 +1,34 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Telemetry } from '../../application/ports/telemetry.port.js';
+
+const QUANTILES = [0.5, 0.99, 1] as const;
+const NS_PER_S = 1e9;
+
+/**
+ * The agent's own process: event-loop delay and CPU usage since the last `refresh`, resident memory. Costs one timer;
+ * `refresh` writes the values and starts the next interval.
+ */
+export function observeProcess(telemetry: Telemetry): Disposable & { refresh(): void } {
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  let cpu = process.cpuUsage();
+  let atNs = process.hrtime.bigint();
+  return {
+    refresh(): void {
+      for (const quantile of QUANTILES) {
+        // Nothing was measured yet right after a reset: the histogram then reports values that mean nothing.
+        const delayNs = delay.count === 0 ? 0 : delay.percentile(quantile * 100);
+        telemetry.gauge('backendai_agent_event_loop_delay_seconds', delayNs / NS_PER_S, { quantile: String(quantile) });
+      }
+      delay.reset();
+      const used = process.cpuUsage(cpu);
+      const nowNs = process.hrtime.bigint();
+      const elapsedUs = Number(nowNs - atNs) / 1_000;
+      telemetry.gauge('backendai_cpu_usage_percent', elapsedUs > 0 ? ((used.user + used.system) / elapsedUs) * 100 : 0);
+      telemetry.gauge('backendai_memory_used_rss', process.memoryUsage.rss());
+      cpu = process.cpuUsage();
+      atNs = nowNs;
+    },
+    [Symbol.dispose]: () => void delay.disable(),
+  };
+}

@@ -1,0 +1,45 @@
+import { inject, injectable } from 'inversify';
+import { containerStartupCancelled } from '../../domain/error/errors.js';
+import { EventBus } from '../ports/event-bus.port.js';
+import type { DestroyRequest } from '../use-cases.js';
+import { KernelRegistry } from './kernel-registry.js';
+import { KernelTerminator } from './kernel-terminator.js';
+
+/** Ends a kernel in whatever state it is (rpc.md §6.6); returns when nothing of it is left. */
+@injectable()
+export class DestroyKernel {
+  constructor(
+    @inject(KernelRegistry) private readonly registry: KernelRegistry,
+    @inject(KernelTerminator) private readonly terminator: KernelTerminator,
+    @inject(EventBus) private readonly events: EventBus,
+  ) {}
+
+  async execute(request: DestroyRequest): Promise<void> {
+    const live = this.registry.find(request.kernelId);
+    if (!live) {
+      await this.#tellUnknown(request);
+      return;
+    }
+    live.suppressTerminalEvent ||= request.suppressEvents;
+    live.kernel.recordReason(request.reason);
+    const underWay = live.creation ?? live.restart;
+    if (underWay) {
+      live.giveUp(containerStartupCancelled(`the kernel was destroyed while it was being made: ${request.reason}`));
+      await underWay.catch(() => undefined);
+    }
+    await this.terminator.terminate(live, request.reason);
+  }
+
+  async #tellUnknown(request: DestroyRequest): Promise<void> {
+    if (request.suppressEvents || !request.sessionId) return;
+    await this.events.announce({
+      name: 'kernel_terminated',
+      body: {
+        kernel_id: request.kernelId,
+        session_id: request.sessionId,
+        reason: 'already-terminated',
+        exit_code: -1,
+      },
+    });
+  }
+}

@@ -1,0 +1,82 @@
+import { inject, injectable } from 'inversify';
+import { messageOf } from '../../domain/error/agent-error.js';
+import { containerTeardownIncomplete } from '../../domain/error/errors.js';
+import type { TerminationReason } from '../../domain/kernel/termination-reason.js';
+import { AgentSettings } from '../agent-settings.js';
+import { EventBus } from '../ports/event-bus.port.js';
+import { KernelStore } from '../ports/kernel-store.port.js';
+import { Logger } from '../ports/logger.port.js';
+import { Telemetry } from '../ports/telemetry.port.js';
+import { KernelRegistry } from './kernel-registry.js';
+import type { LiveKernel } from './live-kernel.js';
+import { StageRunner } from './provision/stage-runner.js';
+
+/**
+ * The one way in which a kernel ends, whatever ended it.
+ *
+ * Order: state on disk, teardown, terminal event, record gone. A crash before the event repeats all of it, a crash after
+ * it can repeat the event; nothing can lose it. If something can't be torn down (the engine is away), the kernel stays
+ * TERMINATING with everything it holds and the reconciler comes back to it: what is still in use is never handed out.
+ */
+@injectable()
+export class KernelTerminator {
+  constructor(
+    @inject(AgentSettings) private readonly settings: AgentSettings,
+    @inject(KernelRegistry) private readonly registry: KernelRegistry,
+    @inject(StageRunner) private readonly stages: StageRunner,
+    @inject(KernelStore) private readonly store: KernelStore,
+    @inject(EventBus) private readonly events: EventBus,
+    @inject(Telemetry) private readonly telemetry: Telemetry,
+    @inject(Logger) private readonly logger: Logger,
+  ) {}
+
+  /** Joins a termination under way. Rejects if something could not be torn down. */
+  async terminate(live: LiveKernel, reason: TerminationReason): Promise<void> {
+    live.kernel.recordReason(reason);
+    if (live.kernel.state === 'TERMINATED') return;
+    live.termination ??= this.#terminate(live);
+    try {
+      await live.termination;
+    } finally {
+      live.termination = undefined;
+    }
+  }
+
+  async #terminate(live: LiveKernel): Promise<void> {
+    const { kernel } = live;
+    kernel.become('TERMINATING');
+    await this.#remember(live);
+    const failures = await this.stages.unwind(live);
+    if (failures.length > 0) {
+      throw containerTeardownIncomplete(
+        `kernel ${kernel.id} could not be removed completely: ${failures.map(messageOf).join('; ')}`,
+        { hint: 'the agent keeps its resources and tries again by itself', cause: new AggregateError(failures) },
+      );
+    }
+    if (!live.suppressTerminalEvent) {
+      await this.events.announce({
+        name: 'kernel_terminated',
+        body: {
+          kernel_id: kernel.id,
+          session_id: kernel.sessionId,
+          reason: kernel.recordReason('unknown'),
+          exit_code: kernel.exitCode ?? -1,
+        },
+      });
+    }
+    await this.store.remove(kernel.id);
+    kernel.become('TERMINATED');
+    this.registry.delete(live);
+    this.telemetry.remove({ agent_id: this.settings.agentId, kernel_id: kernel.id });
+    this.logger.info('kernel terminated', { kernel_id: kernel.id, reason: kernel.terminationReason });
+  }
+
+  /** A full disk must not keep a kernel alive: its end is then found again by comparing with the engine. */
+  async #remember(live: LiveKernel): Promise<void> {
+    try {
+      await this.store.save(live.kernel.toRecord(this.settings.agentId));
+    } catch (error) {
+      this.logger.warn(`could not save the record: ${messageOf(error)}`, { kernel_id: live.kernel.id });
+    }
+  }
+}

@@ -1,0 +1,225 @@
+import { inject, injectable } from 'inversify';
+import { type ImageLabels, parseImageLabels } from '../../../domain/image/image-labels.js';
+import { ImageRef } from '../../../domain/image/image-ref.js';
+import { containerLabels } from '../../../domain/kernel/container-labels.js';
+import { containerName } from '../../../domain/kernel/container-name.js';
+import type { Kernel } from '../../../domain/kernel/kernel.js';
+import type { VfolderMount } from '../../../domain/kernel/kernel-spec.js';
+import type { SlotType } from '../../../domain/resource/device.js';
+import { unifiedDevices } from '../../../domain/resource/resource-spec.js';
+import { writeResourceTxt } from '../../../domain/resource/resource-txt.js';
+import { buildEnvironment } from '../../../domain/scratch/build-environment.js';
+import { type KernelIdentity, resolveIdentity } from '../../../domain/scratch/identity.js';
+import { planConfigFiles, planScratchFiles } from '../../../domain/scratch/plan-scratch-files.js';
+import type { ScratchFile } from '../../../domain/scratch/scratch-layout.js';
+import { planBindings } from '../../../domain/service-port/plan-service-ports.js';
+import { resolveMounts } from '../../../domain/vfolder/mount-rules.js';
+import { AgentSettings } from '../../agent-settings.js';
+import { AcceleratorPlugins, type ContainerContribution } from '../../ports/accelerator-plugin.port.js';
+import type { ContainerSpec, Mount } from '../../ports/container-engine.port.js';
+import { RunnerRuntime } from '../../ports/runner-runtime.port.js';
+import { ScratchStore } from '../../ports/scratch-store.port.js';
+import type { LiveKernel } from '../live-kernel.js';
+
+/** What a kernel's container and its scratch files will be; a function of the kernel, its image and this node. */
+export interface Composition {
+  readonly container: ContainerSpec;
+  readonly files: readonly ScratchFile[];
+  readonly identity: KernelIdentity;
+}
+
+/** As the reference has it (lifecycle.md §1.21). */
+const LOG_FILES = 5;
+const MIN_LOG_FILE_BYTES = 65_536;
+
+export function kernelContainerName(kernel: Kernel): string {
+  return containerName(ImageRef.parse(kernel.spec.image.canonical).name, kernel.id);
+}
+
+/** Puts together what lifecycle.md §1.8–1.21 say of a container. */
+@injectable()
+export class KernelComposer {
+  constructor(
+    @inject(AgentSettings) private readonly settings: AgentSettings,
+    @inject(AcceleratorPlugins) private readonly plugins: AcceleratorPlugins,
+    @inject(RunnerRuntime) private readonly runtime: RunnerRuntime,
+    @inject(ScratchStore) private readonly scratch: ScratchStore,
+  ) {}
+
+  compose(live: LiveKernel): Composition {
+    const { kernel } = live;
+    const { spec } = kernel;
+    const labels = parseImageLabels({ ...live.image?.labels, ...spec.image.labels });
+    const identity = resolveIdentity(spec.identity, labels.uidMatch, this.settings.container);
+    const launch = this.runtime.launch(labels.runtimeType, labels.runtimePath);
+    const vfolders = this.#vfolders(kernel);
+    const contributions = this.#contributions(kernel);
+    const environ = this.#environment(kernel, labels, identity, vfolders, launch.env, contributions);
+    const mounts = this.#mounts(kernel, vfolders, [...launch.mounts, ...contributions.flatMap((c) => c.mounts ?? [])]);
+    const resourceTxt = this.#resourceTxt(kernel, mounts);
+    const isRestart = kernel.state === 'RESTARTING';
+    const files = isRestart
+      ? planConfigFiles(environ, resourceTxt)
+      : planScratchFiles({ spec, environ, resourceTxt, mounts: vfolders });
+    return {
+      identity,
+      files,
+      container: {
+        ...this.#base(kernel, labels),
+        entrypoint: launch.entrypoint,
+        cmd: launch.cmd,
+        env: environ,
+        mounts,
+        capAdd: launch.capAdd,
+        devices: contributions.flatMap((c) => c.devices ?? []),
+        deviceRequests: contributions.flatMap((c) => c.deviceRequests ?? []),
+        groupAdd: contributions.flatMap((c) => c.groupAdd ?? []),
+        securityOpt: [
+          // sudo is the one thing that must gain privileges.
+          ...(spec.sudoSessionEnabled ? [] : ['no-new-privileges']),
+          ...contributions.flatMap((c) => c.securityOpt ?? []),
+        ],
+        limits: Object.assign(
+          {
+            cpusetCpus: '',
+            cpuQuotaCores: 0,
+            memoryBytes: 0,
+            memorySwapBytes: 0,
+            pids: this.settings.container.pidsLimit,
+            shmBytes: spec.shmemBytes ?? labels.preferredShmemBytes ?? 0,
+          },
+          ...contributions.map((c) => c.limits ?? {}),
+        ) as ContainerSpec['limits'],
+      },
+    };
+  }
+
+  /** What does not depend on devices, mounts and the runner. */
+  #base(kernel: Kernel, labels: ImageLabels) {
+    const { spec } = kernel;
+    const { container } = this.settings;
+    return {
+      name: kernelContainerName(kernel),
+      image: spec.image.canonical,
+      workingDir: '/home/work',
+      hostname: spec.clusterHostname,
+      labels: containerLabels({
+        agentId: this.settings.agentId,
+        kernelId: kernel.id,
+        sessionId: kernel.sessionId,
+        blockServicePorts: spec.blockServicePorts,
+        servicePorts: labels.servicePorts,
+        preopenPorts: spec.preopenPorts,
+        ...(spec.ownerUserId === undefined ? {} : { ownerUserId: spec.ownerUserId }),
+        ...(spec.ownerProjectId === undefined ? {} : { ownerProjectId: spec.ownerProjectId }),
+      }),
+      // The runner begins as root to become the kernel's user (ADR 2); an image's own USER would be in its way.
+      user: '0:0',
+      tty: true,
+      stopSignal: 'SIGINT',
+      ports: planBindings(
+        kernel.servicePorts,
+        { inPort: kernel.replInPort, outPort: kernel.replOutPort },
+        container.bindHost,
+      ),
+      ...this.#network(kernel),
+      init: true,
+      capDrop: ['ALL'],
+      ulimits: [{ name: 'nofile', soft: container.openFilesLimit, hard: container.openFilesLimit }],
+      log: {
+        driver: container.logDriver,
+        options: {
+          'max-size': String(Math.max(MIN_LOG_FILE_BYTES, Math.floor(container.logMaxLengthBytes / LOG_FILES))),
+          'max-file': String(LOG_FILES),
+          compress: 'false',
+        },
+      },
+      extraHosts: [],
+    };
+  }
+
+  /** Cluster network of the Manager (lifecycle.md §1.9), or the configured bridge, or the engine's default. */
+  #network({ spec }: Kernel): Pick<ContainerSpec, 'network'> {
+    const { mode, network_name: name } = spec.cluster.networkConfig;
+    if (mode === 'bridge' && typeof name === 'string') return { network: { name, aliases: [spec.clusterHostname] } };
+    const bridge = this.settings.container.alternativeBridge;
+    return bridge === null ? {} : { network: { name: bridge, aliases: [] } };
+  }
+
+  #vfolders({ spec }: Kernel): readonly VfolderMount[] {
+    const mounts = resolveMounts(spec.mounts, this.settings.container.protectedPaths);
+    return spec.preventVfolderMounts ? mounts.filter((mount) => mount.name === '.logs') : mounts;
+  }
+
+  #contributions({ allocation }: Kernel): readonly ContainerContribution[] {
+    return this.plugins.flatMap((plugin) => {
+      const share = allocation[plugin.key];
+      return share ? [plugin.contribute(share)] : [];
+    });
+  }
+
+  #environment(
+    kernel: Kernel,
+    labels: ImageLabels,
+    identity: KernelIdentity,
+    mounts: readonly VfolderMount[],
+    runnerEnv: Readonly<Record<string, string>>,
+    contributions: readonly ContainerContribution[],
+  ): Record<string, string> {
+    const attached = this.plugins.flatMap((plugin) => {
+      const share = kernel.allocation[plugin.key];
+      return share ? [[plugin.key, plugin.attached(share)] as const] : [];
+    });
+    return buildEnvironment({
+      spec: kernel.spec,
+      identity,
+      image: kernel.spec.image.canonical,
+      servicePortsLabel: labels.servicePorts,
+      coreCountVariables: labels.coreCountVariables,
+      mounts,
+      allocation: kernel.allocation,
+      attached: Object.fromEntries(attached),
+      runnerEnv,
+      deviceEnv: contributions.map((contribution) => contribution.env ?? {}),
+    });
+  }
+
+  #mounts(kernel: Kernel, vfolders: readonly VfolderMount[], more: readonly Mount[]): readonly Mount[] {
+    const paths = this.scratch.paths(kernel.id);
+    const bind = (source: string, target: string, readOnly: boolean): Mount => ({
+      type: 'bind',
+      source,
+      target,
+      readOnly,
+    });
+    return [
+      bind(paths.config, '/home/config', true),
+      bind(paths.work, '/home/work', false),
+      ...this.settings.container.timeZoneFiles.map((path) => bind(path, path, true)),
+      ...vfolders.map((mount) => bind(mount.hostPath, mount.kernelPath, mount.permission === 'ro')),
+      ...more,
+    ];
+  }
+
+  #resourceTxt(kernel: Kernel, mounts: readonly Mount[]): string {
+    const slotTypes: Record<string, SlotType> = {};
+    const deviceLines: Record<string, string> = {};
+    for (const plugin of this.plugins) {
+      Object.assign(slotTypes, plugin.slotTypes);
+      const share = kernel.allocation[plugin.key];
+      if (share) Object.assign(deviceLines, plugin.resourceLines(share));
+    }
+    return writeResourceTxt(
+      {
+        mounts: mounts
+          .filter((mount) => mount.type !== 'tmpfs')
+          .map(({ source, target, readOnly }) => ({ source, target, permission: readOnly ? 'ro' : 'rw' })),
+        slots: kernel.slots,
+        unifiedDevices: unifiedDevices(slotTypes),
+        allocation: kernel.allocation,
+        deviceLines,
+      },
+      slotTypes,
+    );
+  }
+}

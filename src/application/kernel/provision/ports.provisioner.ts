@@ -1,0 +1,88 @@
+import { inject, injectable } from 'inversify';
+import { parseImageLabels } from '../../../domain/image/image-labels.js';
+import { assignHostPorts, countNeededPorts, planServicePorts } from '../../../domain/service-port/plan-service-ports.js';
+import { PortPool } from '../../../domain/service-port/port-pool.js';
+import { AgentSettings } from '../../agent-settings.js';
+import { Clock } from '../../ports/clock.port.js';
+import { HostPorts } from '../../ports/host-ports.port.js';
+import type { LiveKernel } from '../live-kernel.js';
+import type { Provisioner } from './provisioner.js';
+
+/** The runner is spoken to from this machine alone. */
+const RUNNER_HOST_IP = '127.0.0.1';
+
+/**
+ * One host port for each port that the container publishes. The agent binds it at once, so that nobody else can take
+ * it, and lets go right before the engine binds it (StartProvisioner).
+ */
+@injectable()
+export class PortsProvisioner implements Provisioner {
+  readonly name = 'ports';
+  readonly onRestart = 'keep';
+
+  constructor(
+    @inject(PortPool) private readonly pool: PortPool,
+    @inject(HostPorts) private readonly hostPorts: HostPorts,
+    @inject(AgentSettings) private readonly settings: AgentSettings,
+    @inject(Clock) private readonly clock: Clock,
+  ) {}
+
+  async setup(live: LiveKernel): Promise<void> {
+    const { kernel } = live;
+    const labels = parseImageLabels({ ...live.image?.labels, ...kernel.spec.image.labels });
+    const services = planServicePorts({
+      clusterRole: kernel.spec.clusterRole,
+      preopenPorts: kernel.spec.preopenPorts,
+      servicePortsLabel: labels.servicePorts,
+      endpointNames: labels.endpointNames,
+      allocatedHostPorts: [],
+      intrinsic: false,
+    });
+    kernel.replInPort = await this.#claim(live, RUNNER_HOST_IP);
+    kernel.replOutPort = await this.#claim(live, RUNNER_HOST_IP);
+    const hostPorts: number[] = [];
+    try {
+      while (hostPorts.length < countNeededPorts(services)) {
+        hostPorts.push(await this.#claim(live, this.settings.container.bindHost));
+      }
+    } catch (error) {
+      const now = this.clock.monotonic();
+      for (const port of hostPorts) this.pool.release(port, now);
+      throw error;
+    }
+    kernel.servicePorts = assignHostPorts(services, hostPorts);
+  }
+
+  async teardown(live: LiveKernel): Promise<void> {
+    const { kernel } = live;
+    await Promise.all(live.portHolds.splice(0).map((hold) => hold[Symbol.asyncDispose]()));
+    const now = this.clock.monotonic();
+    for (const port of kernel.hostPorts()) this.pool.release(port, now);
+    kernel.replInPort = 0;
+    kernel.replOutPort = 0;
+    kernel.servicePorts = [];
+  }
+
+  restore({ kernel }: LiveKernel): void {
+    for (const port of kernel.hostPorts()) this.pool.claim(port);
+  }
+
+  /** The next port that nobody listens on; those found busy rest for a cool-down before they are tried again. */
+  async #claim(live: LiveKernel, hostIp: string): Promise<number> {
+    const busy: number[] = [];
+    try {
+      for (;;) {
+        const port = this.pool.take(this.clock.monotonic());
+        const hold = await this.hostPorts.hold(port, hostIp);
+        if (hold) {
+          live.portHolds.push(hold);
+          return port;
+        }
+        busy.push(port);
+      }
+    } finally {
+      const now = this.clock.monotonic();
+      for (const port of busy) this.pool.release(port, now);
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import { inject, injectable } from 'inversify';
+import { isAbortError } from '../../../domain/error/agent-error.js';
+import { containerStartupFailed, containerStartupTimeout } from '../../../domain/error/errors.js';
+import { AgentSettings } from '../../agent-settings.js';
+import { RunSession } from '../../execution/run-session.js';
+import type { Call } from '../../ports/call.js';
+import { Clock } from '../../ports/clock.port.js';
+import { ContainerEngine } from '../../ports/container-engine.port.js';
+import { IdGenerator } from '../../ports/id-generator.port.js';
+import { type KernelRunner, KernelRunnerConnector } from '../../ports/kernel-runner.port.js';
+import type { LiveKernel } from '../live-kernel.js';
+import type { Provisioner } from './provisioner.js';
+
+/** How long one `status` is waited for before looking whether the container still lives. */
+const ATTEMPT_MS = 1_000;
+const LOG_TAIL_LINES = 20;
+
+/** The program in the container answers (krunner.md §3.9). */
+@injectable()
+export class RunnerProvisioner implements Provisioner {
+  readonly name = 'runner';
+  readonly onRestart = 'remake';
+
+  constructor(
+    @inject(KernelRunnerConnector) private readonly connector: KernelRunnerConnector,
+    @inject(ContainerEngine) private readonly engine: ContainerEngine,
+    @inject(AgentSettings) private readonly settings: AgentSettings,
+    @inject(Clock) private readonly clock: Clock,
+    @inject(IdGenerator) private readonly ids: IdGenerator,
+  ) {}
+
+  async setup(live: LiveKernel, call: Call): Promise<void> {
+    await this.#connect(live, call, false);
+    const runner = live.runner;
+    if (!runner) return;
+    const apps = await runner.apps(call);
+    const published = new Set(live.kernel.servicePorts.map((port) => port.name));
+    live.apps = apps.filter((app) => published.has(app.name));
+  }
+
+  async teardown(live: LiveKernel): Promise<void> {
+    const { runner, session } = live;
+    live.session = undefined;
+    live.runner = undefined;
+    await session?.close(live.kernel.terminationReason ?? 'restarting');
+    await runner?.[Symbol.asyncDispose]();
+  }
+
+  adopt(live: LiveKernel, call: Call): Promise<void> {
+    return this.#connect(live, call, true);
+  }
+
+  async #connect(live: LiveKernel, call: Call, isRecovered: boolean): Promise<void> {
+    await this.teardown(live);
+    const runner = await this.connector.connect({
+      host: '127.0.0.1',
+      replInPort: live.kernel.replInPort,
+      replOutPort: live.kernel.replOutPort,
+    });
+    live.runner = runner;
+    await this.#untilReady(live, runner, call.signal);
+    live.session = new RunSession(runner, this.clock, this.ids, { isRecovered });
+  }
+
+  async #untilReady(live: LiveKernel, runner: KernelRunner, signal: AbortSignal): Promise<void> {
+    const { initMs } = this.settings.timeouts;
+    using deadline = this.clock.deadline(initMs, signal);
+    for (;;) {
+      try {
+        await runner.status({ signal: deadline.signal, timeoutMs: ATTEMPT_MS });
+        return;
+      } catch (error) {
+        if (deadline.expired) {
+          throw containerStartupTimeout(`the kernel runner did not answer within ${initMs / 1000} s`, {
+            hint: 'a bootstrap script may be slow: raise [kernel-lifecycles] init-timeout-sec',
+            cause: error,
+          });
+        }
+        if (isAbortError(error) || signal.aborted) throw error;
+      }
+      await this.#mustLive(live, { signal });
+    }
+  }
+
+  async #mustLive(live: LiveKernel, call: Call): Promise<void> {
+    const id = live.kernel.containerId ?? '';
+    const details = await this.engine.inspectContainer(id, call);
+    if (details?.state === 'running') return;
+    const log = details ? await this.#logTail(id, call) : '';
+    throw containerStartupFailed(
+      `the container ended with exit code ${details?.exitCode ?? 'unknown'} before it was ready${log && `: ${log}`}`,
+    );
+  }
+
+  async #logTail(id: string, call: Call): Promise<string> {
+    const decoder = new TextDecoder();
+    let text = '';
+    for await (const chunk of this.engine.containerLogs(id, { tail: LOG_TAIL_LINES }, call)) {
+      text += decoder.decode(chunk, { stream: true });
+    }
+    return text.trim().slice(-2000);
+  }
+}

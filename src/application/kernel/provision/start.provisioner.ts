@@ -1,0 +1,50 @@
+import { inject, injectable } from 'inversify';
+import { containerStartupFailed } from '../../../domain/error/errors.js';
+import { AgentSettings } from '../../agent-settings.js';
+import type { Call } from '../../ports/call.js';
+import { ContainerEngine } from '../../ports/container-engine.port.js';
+import { UsageSource } from '../../ports/usage-source.port.js';
+import { toRunUsage } from '../../statistics/sample-usage.use-case.js';
+import type { LiveKernel } from '../live-kernel.js';
+import type { Provisioner } from './provisioner.js';
+
+/** The container runs and its counters are open. */
+@injectable()
+export class StartProvisioner implements Provisioner {
+  readonly name = 'start';
+  readonly onRestart = 'remake';
+
+  constructor(
+    @inject(ContainerEngine) private readonly engine: ContainerEngine,
+    @inject(UsageSource) private readonly usage: UsageSource,
+    @inject(AgentSettings) private readonly settings: AgentSettings,
+  ) {}
+
+  async setup(live: LiveKernel, call: Call): Promise<void> {
+    const id = live.kernel.containerId;
+    if (id === null) throw new Error('the container stage comes before the start stage');
+    await Promise.all(live.portHolds.splice(0).map((hold) => hold[Symbol.asyncDispose]()));
+    await this.engine.startContainer(id, call);
+    await this.adopt(live, call);
+  }
+
+  async teardown(live: LiveKernel, call: Call): Promise<void> {
+    const reading = live.usage?.read();
+    if (reading) live.lastUsage = toRunUsage(reading);
+    live.usage?.[Symbol.dispose]();
+    live.usage = undefined;
+    const id = live.kernel.containerId;
+    if (id !== null) await this.engine.stopContainer(id, this.settings.timeouts.stopGraceMs, call);
+  }
+
+  async adopt(live: LiveKernel, call: Call): Promise<void> {
+    const id = live.kernel.containerId ?? '';
+    const details = await this.engine.inspectContainer(id, call);
+    if (details?.state !== 'running') {
+      const how = details ? `ended at once with exit code ${details.exitCode} ${details.error}` : 'is gone';
+      throw containerStartupFailed(`the container ${how}`.trim());
+    }
+    live.usage?.[Symbol.dispose]();
+    live.usage = this.usage.open({ id, pid: details.pid, cgroupParent: details.cgroupParent });
+  }
+}

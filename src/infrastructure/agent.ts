@@ -1,0 +1,149 @@
+import { Container } from 'inversify';
+import { join } from 'node:path';
+import { createHttpServer } from '../adapters/http/http-server.js';
+import { InstanceLock } from '../adapters/host/instance-lock.js';
+import type { CurveKeys } from '../adapters/rpc/callosum/callosum-server.js';
+import { loadCertificate } from '../adapters/rpc/callosum/certificate.js';
+import { RpcServer } from '../adapters/rpc/rpc-server.js';
+import { HealthMonitor } from '../application/agent/health-monitor.js';
+import { Readiness } from '../application/agent/readiness.js';
+import { configurationInvalid } from '../domain/error/errors.js';
+import type { AgentSettings } from '../application/agent-settings.js';
+import { ReconcileKernels } from '../application/kernel/reconcile-kernels.use-case.js';
+import type { Logger } from '../application/ports/logger.port.js';
+import { UseCases } from '../application/use-cases.js';
+import { formatHostPort } from './config/value-type.js';
+import type { DaemonSettings } from './config/to-daemon-settings.js';
+import { ensureToken } from './config/watcher-token.js';
+import { startJobs } from './jobs/agent-jobs.js';
+import { drivenAdaptersModule } from './modules/driven-adapters.module.js';
+import { type MadeAdapters, makeDrivenAdapters } from './modules/make-driven-adapters.js';
+import { useCasesModule } from './modules/use-cases.module.js';
+
+export interface AgentOptions {
+  readonly settings: AgentSettings;
+  readonly daemon: DaemonSettings;
+  readonly logger: Logger;
+  /** Whether RPC and HTTP listen. */
+  readonly servers: boolean;
+}
+
+/** Deadline of each engine call at start. */
+const START_CALL_MS = 60_000;
+
+/**
+ * A running agent.
+ *
+ * Start order: lock → engine and devices → records of an earlier life → RPC bound → HTTP bound → jobs → announced.
+ * Disposing stops it in reverse and leaves the kernels alone.
+ */
+export class Agent implements AsyncDisposable {
+  private constructor(
+    readonly useCases: UseCases,
+    private readonly adapters: MadeAdapters,
+    private readonly readiness: Readiness,
+    private readonly parts: AsyncDisposable[],
+  ) {}
+
+  static async start(options: AgentOptions, signal: AbortSignal): Promise<Agent> {
+    const { daemon, logger } = options;
+    const curve = await curveKeys(daemon);
+    const settings = { ...options.settings, rpcPublicKey: curve?.publicKey ?? null };
+    const parts: AsyncDisposable[] = [];
+    try {
+      parts.push(await InstanceLock.acquire(join(daemon.paths.varBase)));
+      const startedAtMs = Date.now();
+      const adapters = await makeDrivenAdapters(settings, daemon, logger, { signal, timeoutMs: START_CALL_MS });
+      parts.push(adapters);
+      const container = new Container();
+      container.load(drivenAdaptersModule(adapters), useCasesModule);
+      await container.get(ReconcileKernels).recover(signal);
+      const useCases = container.get<UseCases>(UseCases);
+      if (options.servers) {
+        parts.push(await startRpc(options, curve, useCases, adapters));
+        parts.push(await startHttp(options, useCases, adapters));
+      }
+      await container.get(HealthMonitor).probeAll(signal);
+      parts.push(startJobs(container, startedAtMs));
+      const readiness = container.get(Readiness);
+      readiness.ready = true;
+      await adapters.events.announce({ name: 'agent_started', body: { reason: 'self-started' } });
+      logger.info('agent ready', { slots: adapters.book.totals() });
+      return new Agent(useCases, adapters, readiness, parts);
+    } catch (error) {
+      await disposeAll(parts);
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.readiness.ready = false;
+    await this.adapters.events.announce({ name: 'agent_terminated', body: { reason: 'shutdown' } });
+    await disposeAll(this.parts);
+  }
+}
+
+/** Last one first, each even if another fails; the first failure is what is told. */
+async function disposeAll(parts: AsyncDisposable[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const part of parts.splice(0).reverse()) {
+    try {
+      await part[Symbol.asyncDispose]();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0] as Error;
+}
+
+async function startRpc(
+  { settings, daemon, logger }: AgentOptions,
+  curve: CurveKeys | undefined,
+  useCases: UseCases,
+  adapters: MadeAdapters,
+): Promise<AsyncDisposable> {
+  const server = new RpcServer(
+    { agentId: settings.agentId, address: `tcp://${formatHostPort(daemon.rpc.listen)}`, curve },
+    useCases,
+    adapters.telemetry,
+    logger.child({ component: 'rpc' }),
+    adapters.clock,
+  );
+  await server.start();
+  logger.info('RPC listens', { address: server.endpoint, curve: curve !== undefined });
+  return server;
+}
+
+async function startHttp(
+  { daemon, logger }: AgentOptions,
+  useCases: UseCases,
+  adapters: MadeAdapters,
+): Promise<AsyncDisposable> {
+  const server = createHttpServer({
+    useCases,
+    metrics: () => adapters.telemetry.text(),
+    telemetry: adapters.telemetry,
+    token: await ensureToken(daemon.http),
+    logger: logger.child({ component: 'http' }),
+    clock: adapters.clock,
+    ids: adapters.ids,
+    listen: daemon.http.listen,
+  });
+  await server.start();
+  logger.info('HTTP listens', { addresses: server.addresses });
+  return server;
+}
+
+/** The agent is the CURVE server; only the Manager's key is let in (rpc.md §2). */
+async function curveKeys({ rpc }: DaemonSettings): Promise<CurveKeys | undefined> {
+  if (!rpc.curve) return undefined;
+  const own = await loadCertificate(rpc.curve.agentKeypairFile, 'agent.rpc-auth-agent-keypair');
+  const manager = await loadCertificate(rpc.curve.managerPublicKeyFile, 'agent.rpc-auth-manager-public-key');
+  if (own.secretKey === undefined) {
+    throw configurationInvalid(`${rpc.curve.agentKeypairFile} holds no secret key`, {
+      field: 'agent.rpc-auth-agent-keypair',
+      allowed: 'a *.key_secret file',
+    });
+  }
+  return { publicKey: own.publicKey, secretKey: own.secretKey, managerPublicKey: manager.publicKey };
+}

@@ -1,0 +1,141 @@
+import { existsSync } from 'node:fs';
+import { BlockList, isIPv6 } from 'node:net';
+import { showValue, type ConfigProblem } from './config-problem.js';
+import type { ConfigValues } from './config-schema.js';
+import { describeOrigin, type Origin } from './origin.js';
+import type { HostPort } from './value-type.js';
+
+interface Findings {
+  problem(key: string, detail: string, options?: { value?: unknown; allowed?: string }): void;
+  warning(text: string): void;
+}
+
+interface Check {
+  /** Runs only if all of these are valid by themselves. */
+  readonly keys: readonly string[];
+  run(values: ConfigValues, found: Findings): void;
+}
+
+const linkLocal = new BlockList();
+linkLocal.addSubnet('169.254.0.0', 16, 'ipv4');
+linkLocal.addSubnet('fe80::', 10, 'ipv6');
+
+function isLinkLocal(host: string): boolean {
+  const address = host.split('%')[0] ?? '';
+  return linkLocal.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+}
+
+/** True for addresses that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+const sameAddress = (a: HostPort, b: HostPort): boolean =>
+  a.port === b.port && (a.host === b.host || [a.host, b.host].some((host) => ['', '0.0.0.0', '::'].includes(host)));
+
+const RPC = 'agent.rpc-listen-addr';
+const MANAGER_KEY = 'agent.rpc-auth-manager-public-key';
+const KEYPAIR = 'agent.rpc-auth-agent-keypair';
+const WATCHER = 'watcher.service-addr';
+const INTERNAL = 'agent.internal-addr';
+const PORTS = 'container.port-range';
+
+const curveKeys: Check = {
+  keys: [MANAGER_KEY, KEYPAIR],
+  run({ agent }, found) {
+    const files = { [MANAGER_KEY]: agent['rpc-auth-manager-public-key'], [KEYPAIR]: agent['rpc-auth-agent-keypair'] };
+    const missing = Object.entries(files).filter(([, file]) => file === null);
+    if (missing.length === 1) {
+      const [key] = missing[0] ?? [''];
+      found.problem(key, 'missing, while the other CURVE key file is configured', {
+        allowed: 'both key files or none',
+      });
+    }
+    for (const [key, file] of Object.entries(files)) {
+      if (file !== null && !existsSync(file))
+        found.problem(key, 'no such file', { value: file, allowed: 'a readable file' });
+    }
+  },
+};
+
+const rpcAddress: Check = {
+  keys: [RPC, KEYPAIR],
+  run({ agent }, found) {
+    const { host } = agent['rpc-listen-addr'];
+    if (isLinkLocal(host))
+      found.problem(RPC, 'a link-local address', { value: host, allowed: 'any other address of this machine' });
+    if (agent['rpc-auth-agent-keypair'] === null && !isLoopback(host))
+      found.warning(
+        `${RPC}: without CURVE keys everyone who reaches this address controls the agent; configure rpc-auth-*`,
+      );
+  },
+};
+
+const addressesDiffer: Check = {
+  keys: [RPC, WATCHER, INTERNAL, PORTS],
+  run({ agent, watcher, container }, found) {
+    const listens = [
+      [RPC, agent['rpc-listen-addr']],
+      [WATCHER, watcher['service-addr']],
+      [INTERNAL, agent['internal-addr']],
+    ] as const;
+    const [low, high] = container['port-range'];
+    for (const [index, [key, address]] of listens.entries()) {
+      if (address === null) continue;
+      const value = `${address.host}:${address.port}`;
+      const earlier = listens.slice(0, index).find(([, other]) => other !== null && sameAddress(address, other));
+      if (earlier !== undefined)
+        found.problem(key, `the same address as ${earlier[0]}`, { value, allowed: 'a port of its own' });
+      if (address.port >= low && address.port <= high)
+        found.problem(key, `port lies in ${PORTS}`, { value, allowed: `a port outside ${low}-${high}` });
+    }
+  },
+};
+
+/** Silently serving plain text where TLS was asked for would be worse than not starting. */
+const noTls: Check = {
+  keys: ['agent.ssl-enabled', 'watcher.ssl-enabled'],
+  run({ agent, watcher }, found) {
+    for (const [key, enabled] of [
+      ['agent.ssl-enabled', agent['ssl-enabled']],
+      ['watcher.ssl-enabled', watcher['ssl-enabled']],
+    ] as const) {
+      if (enabled === true) found.problem(key, 'TLS is not available yet', { value: true, allowed: 'false' });
+    }
+  },
+};
+
+const rootKernels: Check = {
+  keys: ['container.kernel-uid'],
+  run({ container }, found) {
+    if (container['kernel-uid'] === 0 || container['kernel-uid'] === 'root')
+      found.warning('container.kernel-uid: kernels run as root, as configured');
+  },
+};
+
+const CHECKS: readonly Check[] = [curveKeys, rpcAddress, addressesDiffer, noTls, rootKernels];
+
+/** Rules over several keys, and over the machine's files. `invalid` names keys that already failed by themselves. */
+export function checkCombinations(
+  values: ConfigValues,
+  origins: ReadonlyMap<string, Origin>,
+  invalid: ReadonlySet<string>,
+): { readonly problems: readonly ConfigProblem[]; readonly warnings: readonly string[] } {
+  const problems: ConfigProblem[] = [];
+  const warnings: string[] = [];
+  const found: Findings = {
+    problem(key, detail, { value, allowed } = {}) {
+      const origin = origins.get(key) ?? { kind: 'default' };
+      problems.push({
+        where: origin.kind === 'file' ? origin.file : describeOrigin(origin),
+        key: origin.kind === 'file' ? origin.key : key,
+        detail,
+        ...(value === undefined ? {} : { value: showValue(value, false) }),
+        ...(allowed === undefined ? {} : { allowed }),
+      });
+    },
+    warning: (text) => warnings.push(text),
+  };
+  for (const check of CHECKS) if (!check.keys.some((key) => invalid.has(key))) check.run(values, found);
+  return { problems, warnings };
+}

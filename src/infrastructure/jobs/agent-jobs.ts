@@ -1,0 +1,78 @@
+import type { Container } from 'inversify';
+import { HealthMonitor } from '../../application/agent/health-monitor.js';
+import { SendHeartbeat } from '../../application/agent/send-heartbeat.use-case.js';
+import { AgentSettings } from '../../application/agent-settings.js';
+import { HandleEngineEvent } from '../../application/kernel/handle-engine-event.use-case.js';
+import { ReconcileKernels } from '../../application/kernel/reconcile-kernels.use-case.js';
+import { Clock } from '../../application/ports/clock.port.js';
+import { ContainerEngine } from '../../application/ports/container-engine.port.js';
+import { Logger } from '../../application/ports/logger.port.js';
+import { SampleUsage } from '../../application/statistics/sample-usage.use-case.js';
+import { JobSupervisor } from './job-supervisor.js';
+
+const HEALTH_INTERVAL_MS = 15_000;
+const SHORT_DEADLINE_MS = 10_000;
+/** A reconcile pass may have to stop containers. */
+const RECONCILE_DEADLINE_MS = 180_000;
+
+/** Everything that goes on by itself while the agent lives. `sinceMs` is where the engine's events are read from. */
+export function startJobs(container: Container, sinceMs: number): JobSupervisor {
+  const settings = container.get<AgentSettings>(AgentSettings);
+  const clock = container.get<Clock>(Clock);
+  const logger = container.get<Logger>(Logger);
+  const engine = container.get<ContainerEngine>(ContainerEngine);
+  const events = container.get(HandleEngineEvent);
+  const reconcile = container.get(ReconcileKernels);
+  const usage = container.get(SampleUsage);
+  const heartbeat = container.get(SendHeartbeat);
+  const health = container.get(HealthMonitor);
+
+  const jobs = new JobSupervisor(clock, logger);
+  let resumeFrom = sinceMs;
+  jobs.always({
+    name: 'engine-events',
+    run: async (signal) => {
+      const tell = (connected: boolean, error?: Error) =>
+        connected
+          ? logger.info('connected to the container engine')
+          : logger.warn(`lost the container engine: ${error?.message ?? 'unknown'}`);
+      for await (const event of engine.watchEvents(resumeFrom, { signal }, tell)) {
+        resumeFrom = event.timeMs;
+        events.execute(event);
+      }
+    },
+  });
+  if (settings.reconcileIntervalMs > 0) {
+    jobs.every({
+      name: 'reconcile',
+      intervalMs: settings.reconcileIntervalMs,
+      deadlineMs: RECONCILE_DEADLINE_MS,
+      run: (signal) => reconcile.execute(signal),
+    });
+  }
+  jobs.every({
+    name: 'kernel-usage',
+    intervalMs: settings.usageIntervalMs,
+    deadlineMs: SHORT_DEADLINE_MS,
+    run: () => usage.kernels(),
+  });
+  jobs.every({
+    name: 'node-usage',
+    intervalMs: settings.usageIntervalMs,
+    deadlineMs: SHORT_DEADLINE_MS,
+    run: (signal) => usage.node(signal),
+  });
+  jobs.every({
+    name: 'heartbeat',
+    intervalMs: settings.heartbeatIntervalMs,
+    deadlineMs: SHORT_DEADLINE_MS,
+    run: () => heartbeat.execute(),
+  });
+  jobs.every({
+    name: 'health',
+    intervalMs: HEALTH_INTERVAL_MS,
+    deadlineMs: SHORT_DEADLINE_MS,
+    run: (signal) => health.probeAll(signal),
+  });
+  return jobs;
+}

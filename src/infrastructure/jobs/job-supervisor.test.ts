@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import type { Logger } from '../../application/ports/logger.port.js';
+import { SystemClock } from '../../adapters/host/system-clock.adapter.js';
+import { JobSupervisor } from './job-supervisor.js';
+
+function collectingLogger(lines: string[]): Logger {
+  const write = (message: string) => void lines.push(message);
+  return { debug: write, info: write, warn: write, error: write, child: () => collectingLogger(lines) };
+}
+
+describe('JobSupervisor', () => {
+  it('runs a job again after it threw and after it overran its deadline', async () => {
+    const lines: string[] = [];
+    const seen: number[] = [];
+    await using jobs = new JobSupervisor(new SystemClock(), collectingLogger(lines));
+    await new Promise<void>((resolve) => {
+      jobs.every({
+        name: 'shaky',
+        intervalMs: 1,
+        deadlineMs: 5,
+        run: (signal) => {
+          seen.push(seen.length);
+          if (seen.length === 1) throw new Error('first');
+          if (seen.length === 2) return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('late'))));
+          resolve();
+          return Promise.resolve();
+        },
+      });
+    });
+    expect(lines).toEqual(['job shaky: first', 'job shaky: late']);
+  });
+
+  it('ends an endless job when it is disposed, and waits for it', async () => {
+    const jobs = new JobSupervisor(new SystemClock(), collectingLogger([]));
+    let ended = false;
+    jobs.always({
+      name: 'stream',
+      run: (signal) =>
+        new Promise((resolve) =>
+          signal.addEventListener('abort', () => {
+            ended = true;
+            resolve(undefined);
+          }),
+        ),
+    });
+    await jobs[Symbol.asyncDispose]();
+    expect(ended).toBe(true);
+  });
+});

@@ -1,0 +1,63 @@
+import { messageOf } from '../../domain/error/agent-error.js';
+import type { Clock } from '../../application/ports/clock.port.js';
+import type { Logger } from '../../application/ports/logger.port.js';
+
+/** Work that comes again and again. */
+export interface PeriodicJob {
+  readonly name: string;
+  readonly intervalMs: number;
+  /** One run may take this long at most; the next interval starts when it ended. */
+  readonly deadlineMs: number;
+  run(signal: AbortSignal): Promise<unknown>;
+}
+
+/** Work that goes on until it is stopped, such as reading an event stream; begun again if it ends by itself. */
+export interface EndlessJob {
+  readonly name: string;
+  run(signal: AbortSignal): Promise<unknown>;
+}
+
+const RESTART_PAUSE_MS = 1_000;
+
+/** Keeps jobs running: a run that throws or hangs is logged, and the job comes again. */
+export class JobSupervisor implements AsyncDisposable {
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>[] = [];
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {}
+
+  /** The first run starts at once. */
+  every(job: PeriodicJob): void {
+    this.#running.push(this.#keep(job.name, (signal) => this.#once(job, signal), job.intervalMs));
+  }
+
+  always(job: EndlessJob): void {
+    this.#running.push(this.#keep(job.name, (signal) => job.run(signal), RESTART_PAUSE_MS));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('the agent is stopping'));
+    await Promise.all(this.#running);
+  }
+
+  async #once(job: PeriodicJob, signal: AbortSignal): Promise<void> {
+    using deadline = this.clock.deadline(job.deadlineMs, signal);
+    await job.run(deadline.signal);
+  }
+
+  async #keep(name: string, run: (signal: AbortSignal) => Promise<unknown>, pauseMs: number): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await run(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.logger.warn(`job ${name}: ${messageOf(error)}`, { job: name });
+      }
+      await this.clock.sleep(pauseMs, signal).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CpuAccelerator } from '../../adapters/accelerator/cpu/cpu-accelerator.adapter.js';
+import { MemAccelerator } from '../../adapters/accelerator/mem/mem-accelerator.adapter.js';
+import { MockAccelerator } from '../../adapters/accelerator/mock/mock-accelerator.adapter.js';
+import { CgroupUsageSource } from '../../adapters/cgroup/cgroup-usage-source.adapter.js';
+import { DockerContainerEngine } from '../../adapters/docker/docker-container-engine.adapter.js';
+import { findDockerEndpoint } from '../../adapters/docker/docker-endpoint.js';
+import { EmbeddedConfigSource } from '../../adapters/embedded/embedded-config-source.adapter.js';
+import { EmbeddedEventBus } from '../../adapters/embedded/embedded-event-bus.adapter.js';
+import { EmbeddedStateStore } from '../../adapters/embedded/embedded-state-store.adapter.js';
+import { FileKernelStore } from '../../adapters/host/file-kernel-store.adapter.js';
+import { FsHostPaths } from '../../adapters/host/fs-host-paths.adapter.js';
+import { SystemClock } from '../../adapters/host/system-clock.adapter.js';
+import { SystemIdGenerator } from '../../adapters/host/system-id-generator.adapter.js';
+import { TcpHostPorts } from '../../adapters/host/tcp-host-ports.adapter.js';
+import { ZeroMqKernelRunnerConnector } from '../../adapters/kernel-runner/zeromq-kernel-runner-connector.adapter.js';
+import { NodeRunnerRuntime } from '../../adapters/runner-runtime/node-runner-runtime.adapter.js';
+import { HostScratchStore } from '../../adapters/scratch/host-scratch-store.adapter.js';
+import { PrometheusTelemetry } from '../../adapters/telemetry/prometheus-telemetry.adapter.js';
+import type { AgentSettings } from '../../application/agent-settings.js';
+import type { AcceleratorPlugin } from '../../application/ports/accelerator-plugin.port.js';
+import type { Call } from '../../application/ports/call.js';
+import type { EngineInfo } from '../../application/ports/container-engine.port.js';
+import type { Logger } from '../../application/ports/logger.port.js';
+import { ResourceBook } from '../../domain/resource/allocator.js';
+import { PortPool } from '../../domain/service-port/port-pool.js';
+import type { DaemonSettings } from '../config/to-daemon-settings.js';
+import type { DrivenAdapters } from './driven-adapters.module.js';
+
+/** The built runner stands beside the built agent. */
+const RUNNER_BUNDLE = fileURLToPath(new URL('../../runner', import.meta.url));
+
+export interface MadeAdapters extends DrivenAdapters, AsyncDisposable {
+  readonly telemetry: PrometheusTelemetry;
+}
+
+/** Connects the engine, looks at the devices, and makes the real adapters; nothing is changed on the machine. */
+export async function makeDrivenAdapters(
+  settings: AgentSettings,
+  daemon: DaemonSettings,
+  logger: Logger,
+  call: Call,
+): Promise<MadeAdapters> {
+  const clock = new SystemClock();
+  const engine = new DockerContainerEngine({ endpoint: await findDockerEndpoint() });
+  const info = await engine.info(call);
+  const plugins = acceleratorPlugins(daemon, info);
+  const telemetry = new PrometheusTelemetry({ agentId: settings.agentId, logger });
+  const events = new EmbeddedEventBus({ agentId: settings.agentId, clock, logger });
+  const state = new EmbeddedStateStore(clock);
+  return {
+    settings,
+    clock,
+    ids: new SystemIdGenerator(),
+    logger,
+    telemetry,
+    events,
+    state,
+    configSource: new EmbeddedConfigSource(),
+    engine,
+    runtime: new NodeRunnerRuntime({ runtimeRoot: daemon.paths.runtime, bundleDirectory: RUNNER_BUNDLE }),
+    runners: new ZeroMqKernelRunnerConnector(logger),
+    scratch: new HostScratchStore({ root: daemon.paths.scratchRoot, owner: settings.agentId }),
+    kernels: new FileKernelStore(join(daemon.paths.varBase, 'kernels')),
+    usage: new CgroupUsageSource(),
+    hostPorts: new TcpHostPorts(),
+    hostPaths: new FsHostPaths(),
+    plugins,
+    book: await resourceBook(settings, plugins, call),
+    portPool: new PortPool(settings.container.portRange, settings.container.portCooldownMs),
+    dependencies: [
+      { group: 'container', component: 'docker', probe: (signal) => engine.info({ signal }) },
+    ],
+    [Symbol.asyncDispose]: () => {
+      telemetry[Symbol.dispose]();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Intrinsic plug-ins come last (lifecycle.md §6.2). */
+function acceleratorPlugins(daemon: DaemonSettings, info: EngineInfo): readonly AcceleratorPlugin[] {
+  const roots = {
+    procRoot: '/proc',
+    sysRoot: '/sys',
+    cgroupRoot: '/sys/fs/cgroup',
+    cgroupDriver: info.cgroupDriver,
+  };
+  const intrinsic = [
+    new CpuAccelerator(roots, overcommit('BACKEND_CPU_OVERCOMMIT_FACTOR')),
+    new MemAccelerator(roots, overcommit('BACKEND_MEM_OVERCOMMIT_FACTOR')),
+  ];
+  return daemon.mockAccelerator ? [mockAccelerator(daemon.mockAccelerator), ...intrinsic] : intrinsic;
+}
+
+function mockAccelerator(mock: NonNullable<DaemonSettings['mockAccelerator']>): AcceleratorPlugin {
+  return new MockAccelerator({
+    key: mock.slot.split('.', 1)[0] ?? 'mock',
+    mode: mock.fractional ? 'shares' : 'device',
+    devices: [...mock.devices],
+    quantum: mock.quantum as '0.1',
+  });
+}
+
+function overcommit(name: string): number {
+  const factor = Number(process.env[name] ?? '1');
+  return Number.isInteger(factor) && factor >= 1 && factor <= 10 ? factor : 1;
+}
+
+async function resourceBook(
+  settings: AgentSettings,
+  plugins: readonly AcceleratorPlugin[],
+  call: Call,
+): Promise<ResourceBook> {
+  const { resource } = settings;
+  return new ResourceBook({
+    supplies: await Promise.all(
+      plugins.map(async (plugin) => ({
+        deviceName: plugin.key,
+        slotTypes: plugin.slotTypes,
+        sharing: plugin.sharing,
+        devices: await plugin.discover(call),
+      })),
+    ),
+    reserved: { cpu: String(resource.reservedCpu), mem: String(resource.reservedMemBytes) },
+    memoryAlignBytes: resource.memoryAlignBytes,
+    allocationOrder: resource.allocationOrder,
+    affinityPolicy: resource.affinityPolicy,
+  });
+}
