@@ -123,7 +123,7 @@ describe('parseDockerHost', () => {
     ['h:1', { kind: 'tcp', host: 'h', port: 1 }],
     ['tcp://h:80', { kind: 'tcp', host: 'h', port: 80 }],
     ['https://h', { kind: 'tcp', host: 'h', port: 2376, tls: { rejectUnauthorized: true } }],
-    ['tcp://[::1]:5', { kind: 'tcp', host: '[::1]', port: 5 }],
+    ['tcp://[::1]:5', { kind: 'tcp', host: '::1', port: 5 }],
   ])('reads %s', (address, expected) => {
     expect(parseDockerHost(address, 'x')).toEqual({ ...expected, origin: 'x' });
   });

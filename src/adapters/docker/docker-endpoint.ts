@@ -93,7 +93,7 @@ export function parseDockerHost(address: string, origin: string, tls?: TlsMateri
   const secure = tls ?? (scheme === 'https' ? { rejectUnauthorized: true } : undefined);
   // The WHATWG parser drops :80 as the default port of http.
   const port = Number(url.port) || (/:80$/.test(rest) ? 80 : secure ? 2376 : 2375);
-  return { kind: 'tcp', host: url.hostname, port, ...(secure && { tls: secure }), origin };
+  return { kind: 'tcp', host: url.hostname.replace(/^\[|\]$/g, ''), port, ...(secure && { tls: secure }), origin };
 }
 
 const fromDockerHost: Strategy = async ({ env, home }, tried) => {

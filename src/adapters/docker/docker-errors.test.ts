@@ -74,7 +74,7 @@ describe('errors of the engine', () => {
   });
 
   it('takes 404 for "not there" and nothing else', async () => {
-    expect(await orMissing(Promise.reject(new EngineRefusal(404, '')))).toBeUndefined();
+    expect(await orMissing(Promise.reject<number>(new EngineRefusal(404, '')))).toBeUndefined();
     await expect(orMissing(Promise.reject(new EngineRefusal(500, '')))).rejects.toThrow('HTTP 500');
     expect(await orMissing(Promise.resolve(1))).toBe(1);
   });

@@ -1,6 +1,7 @@
 import { inject, injectable } from 'inversify';
 import { isAbortError, isAgentError } from '../../domain/error/agent-error.js';
 import { imageArchitectureMismatch, imageNotAvailable, imagePullTimeout } from '../../domain/error/errors.js';
+import { normaliseArchitecture } from '../../domain/image/architecture.js';
 import { decidePull } from '../../domain/image/pull-decision.js';
 import type { ImageRequest } from '../../domain/kernel/kernel-spec.js';
 import { AgentSettings } from '../agent-settings.js';
@@ -90,7 +91,7 @@ export class EnsureImage {
   }
 
   #checkArchitecture(image: string, architecture: string | undefined): void {
-    if (architecture === undefined || architecture === this.settings.architecture) return;
+    if (architecture === undefined || normaliseArchitecture(architecture) === this.settings.architecture) return;
     throw imageArchitectureMismatch(
       `image ${image} is for ${architecture}, this machine is ${this.settings.architecture}`,
       { field: 'image.architecture', allowed: this.settings.architecture },

@@ -103,9 +103,8 @@ function mockAccelerator(mock: NonNullable<DaemonSettings['mockAccelerator']>): 
   });
 }
 
-function overcommit(name: string): number {
-  const factor = Number(process.env[name] ?? '1');
-  return Number.isInteger(factor) && factor >= 1 && factor <= 10 ? factor : 1;
+function overcommit(variable: string): number {
+  return overcommitFactor(process.env[variable], variable);
 }
 
 async function resourceBook(

@@ -2,6 +2,7 @@ import { inject, injectable } from 'inversify';
 import { ResourceBook } from '../../../domain/resource/allocator.js';
 import { AgentSettings } from '../../agent-settings.js';
 import { EventBus } from '../../ports/event-bus.port.js';
+import { Logger } from '../../ports/logger.port.js';
 import type { LiveKernel } from '../live-kernel.js';
 import type { Provisioner } from './provisioner.js';
 
@@ -15,6 +16,7 @@ export class SlotsProvisioner implements Provisioner {
     @inject(ResourceBook) private readonly book: ResourceBook,
     @inject(AgentSettings) private readonly settings: AgentSettings,
     @inject(EventBus) private readonly events: EventBus,
+    @inject(Logger) private readonly logger: Logger,
   ) {}
 
   async setup({ kernel }: LiveKernel): Promise<void> {
@@ -34,6 +36,8 @@ export class SlotsProvisioner implements Provisioner {
   }
 
   restore({ kernel }: LiveKernel): void {
-    this.book.restore(kernel.id, kernel.allocation);
+    for (const problem of this.book.restore(kernel.id, kernel.allocation)) {
+      this.logger.warn(`recovered allocation: ${problem}`, { kernel_id: kernel.id });
+    }
   }
 }
