@@ -30,7 +30,7 @@ export interface BatchDependencies {
 export class BatchRunner {
   private running: Child | undefined;
   private buildFailed = false;
-  private readonly stopping = new AbortController();
+  private stopping = false;
 
   constructor(private readonly deps: BatchDependencies) {}
 
@@ -63,8 +63,13 @@ export class BatchRunner {
   }
 
   async stop(graceMs: number): Promise<void> {
-    this.stopping.abort();
+    this.stopping = true;
     await this.running?.terminate(graceMs);
+  }
+
+  /** A method, since it changes while `execute` waits. */
+  private isStopping(): boolean {
+    return this.stopping;
   }
 
   private async execute(plan: BatchPlan, extra: Environment): Promise<number> {
@@ -72,7 +77,7 @@ export class BatchRunner {
       if (plan.reason !== undefined) this.complain(plan.reason);
       return plan.exitCode;
     }
-    if (this.stopping.signal.aborted) return -15;
+    if (this.isStopping()) return -15;
     const argv = 'argv' in plan ? plan.argv : this.shellArgv(plan.command);
     const { sender, env, pipes, memory, echo } = this.deps;
     const killsBefore = memory.kills();
@@ -89,13 +94,13 @@ export class BatchRunner {
       new OutputPump(child.stderr, 'stderr', sender, echo),
     ];
     const status = await child.exited;
-    if (this.stopping.signal.aborted) for (const pump of pumps) pump.abandon();
+    if (this.isStopping()) for (const pump of pumps) pump.abandon();
     await Promise.all(pumps.map((pump) => pump.ended));
     this.running = undefined;
     const outOfMemory = memory.clauseSince(killsBefore);
     if (outOfMemory !== undefined) this.complain(`A process of this run is gone: ${outOfMemory}.`);
     const exitCode = exitCodeOf(status);
-    return this.stopping.signal.aborted && exitCode === 0 ? -15 : exitCode;
+    return this.isStopping() && exitCode === 0 ? -15 : exitCode;
   }
 
   private shellArgv(command: string): string[] {

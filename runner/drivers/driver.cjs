@@ -107,6 +107,28 @@ async function run(code) {
   }
 }
 
+// Written at once and outside Node's streams: an interrupt in the middle of a write would leave those unusable.
+for (const [stream, descriptor] of [
+  [process.stdout, 1],
+  [process.stderr, 2],
+]) {
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  stream.write = (chunk, encoding, callback) => {
+    let data = typeof chunk === 'string' ? Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8') : chunk;
+    while (data.length > 0) {
+      try {
+        data = data.subarray(fs.writeSync(descriptor, data));
+      } catch (error) {
+        if (error.code === 'EPIPE') break;
+        if (error.code !== 'EAGAIN') throw error;
+        Atomics.wait(cell, 0, 0, 1);
+      }
+    }
+    const done = typeof encoding === 'function' ? encoding : callback;
+    if (done) process.nextTick(done);
+    return true;
+  };
+}
 process.on('SIGINT', () => {
   if (abort) abort(Object.assign(new Error('Interrupted'), { code: 'ERR_SCRIPT_EXECUTION_INTERRUPTED' }));
 });

@@ -50,12 +50,13 @@ export class FrameSender {
   /** Queues a frame of a run. The caller keeps to `congested` and `room()`. */
   push(frame: Frame): void {
     if (this.closed) return;
-    const bytes = frame.payload.length;
+    const { kind, payload } = frame;
+    const bytes = payload.length;
     this.queuedBytes += bytes + OVERHEAD_BYTES;
-    const gathers = typeof frame.payload !== 'string' && (frame.kind === 'stdout' || frame.kind === 'stderr');
+    const gathers = kind === 'stdout' || kind === 'stderr';
     const last = this.head < this.queue.length ? this.queue[this.queue.length - 1] : undefined;
-    if (gathers && last?.frame.kind === frame.kind && last.bytes + bytes <= GATHER_BYTES) {
-      last.more.push(frame.payload as Uint8Array);
+    if (gathers && typeof payload !== 'string' && last?.frame.kind === kind && last.bytes + bytes <= GATHER_BYTES) {
+      last.more.push(payload);
       last.bytes += bytes;
     } else {
       this.queue.push({ frame, more: [], bytes });
@@ -104,7 +105,7 @@ export class FrameSender {
     for (let entry = this.shift(); entry !== undefined; entry = this.shift()) {
       const { frame, more, bytes } = entry;
       try {
-        await this.socket.send([frame.kind, more.length === 0 ? frame.payload : joined(frame, more)]);
+        await this.socket.send([frame.kind, more.length === 0 ? frame.payload : joined(frame.payload, more)]);
       } catch {
         this.close();
         break;
@@ -134,5 +135,5 @@ export class FrameSender {
   }
 }
 
-const joined = (frame: Frame, more: readonly Uint8Array[]): Buffer =>
-  Buffer.concat([Buffer.from(frame.payload as Uint8Array), ...more]);
+const joined = (first: Uint8Array | string, more: readonly Uint8Array[]): Buffer =>
+  Buffer.concat([typeof first === 'string' ? Buffer.from(first) : first, ...more]);

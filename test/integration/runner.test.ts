@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { buildRunner } from '../../scripts/build-runner.mjs';
 import { NodeRunnerRuntime } from '../../src/adapters/runner-runtime/node-runner-runtime.adapter.js';
@@ -123,6 +124,7 @@ describe('the runner in any image', () => {
       const from = kernel.received.length;
       await kernel.send('code', `console.log("go")\n${code}`);
       await kernel.waitFor(([kind]) => kind === 'stdout', from);
+      await sleep(50);
       await kernel.send('interrupt');
       expect(await kernel.finished(from)).toMatchObject({ exitCode: 1, stderr: 'Interrupted\n' });
     }
@@ -352,7 +354,7 @@ describe('batch mode', () => {
     const from = kernel.received.length;
     await kernel.send('exec', 'echo go; f() { f | f & f; }; f');
     await kernel.waitFor(([kind]) => kind === 'stdout', from);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await sleep(500);
     await kernel.ask('status', '', 'status', 5000);
     for (let tries = 0; tries < 20; tries += 1) {
       await kernel.send('interrupt');
@@ -381,7 +383,7 @@ describe('an agent that goes away', () => {
     await kernel.send('exec', 'echo go; sleep 0.5; yes 0123456789abcde | head -c 300000000; echo done >&2');
     await kernel.waitFor(([kind]) => kind === 'stdout', from);
     kernel.disconnect();
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await sleep(3000);
     const rss = Number(/VmRSS:\s+(\d+)/.exec(await kernel.exec('cat', `/proc/${await kernel.runnerPid()}/status`))![1]);
     expect(rss).toBeLessThan(150_000);
     kernel.connect();
@@ -398,7 +400,7 @@ describe('an agent that goes away', () => {
     );
     await kernel.waitFor(([kind]) => kind === 'stdout', from);
     kernel.disconnect();
-    await new Promise((resolve) => setTimeout(resolve, 4000));
+    await sleep(4000);
     kernel.connect();
     const result = await kernel.finished(from, 60_000);
     expect([result.stdout.length, result.exitCode]).toEqual([202_000_003, 0]);

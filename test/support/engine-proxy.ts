@@ -17,8 +17,11 @@ export class EngineProxy implements AsyncDisposable {
   refusing = false;
   /** Requests, by their first line, that are taken and never answered. */
   stalling: (request: string) => boolean = () => false;
-  /** Answers a look back at past events with none, like an engine after its restart. */
-  forgetful = false;
+  /**
+   * What is not told of the past: `look-back` = nothing to a question about a span of time, `all` = nothing at all,
+   * like an engine after its restart.
+   */
+  forgets: 'nothing' | 'look-back' | 'all' = 'nothing';
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
 
@@ -56,7 +59,7 @@ export class EngineProxy implements AsyncDisposable {
       const line = first.toString('latin1').split('\r\n')[0] ?? '';
       this.requests.push(line);
       if (this.stalling(line)) return;
-      if (this.forgetful && /\/events\?.*\buntil=/.test(line)) {
+      if (this.forgets !== 'nothing' && /\/events\?.*\buntil=/.test(line)) {
         client.end(
           'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
         );
@@ -64,7 +67,8 @@ export class EngineProxy implements AsyncDisposable {
       }
       const engine = connect(this.target);
       this.#track(engine);
-      engine.write(first);
+      const now = `since=${(Date.now() / 1000).toFixed(3)}`;
+      engine.write(this.forgets === 'all' ? first.toString('latin1').replace(/\bsince=[\d.]+/, now) : first, 'latin1');
       client.pipe(engine).pipe(client);
       client.once('close', () => engine.destroy());
       engine.once('close', () => client.destroy());

@@ -6,13 +6,11 @@ import { gzipSync } from 'node:zlib';
 
 /**
  * An image registry on the loopback, which every engine accepts without TLS. Serves images of one layer, asks for a
- * password where it is told to, and can break a download in the middle.
+ * password where it is told to, and can leave a download hanging.
  */
 export class StubRegistry implements AsyncDisposable {
   /** `user:password` that requests must carry; none = open to everybody. */
   password: string | undefined;
-  /** Closes the connection in the middle of each layer. */
-  breaksLayers = false;
   /** Takes requests for layers and never answers. */
   stallsLayers = false;
   readonly #documents = new Map<string, { type: string; body: Buffer }>();
@@ -72,19 +70,15 @@ export class StubRegistry implements AsyncDisposable {
     this.#documents.set(`${path}/blobs/${digestOf(config)}`, { type: 'application/octet-stream', body: config });
     this.#documents.set(`${path}/blobs/${digestOf(packed)}`, { type: 'application/octet-stream', body: packed });
     this.#layers.add(`${path}/blobs/${digestOf(packed)}`);
-    this.#documents.set(`${path}/manifests/${digestOf(manifest)}`, { type: schema, body: manifest });
-    const listType = 'application/vnd.docker.distribution.manifest.list.v2+json';
-    const platform = { architecture, os: 'linux' };
-    const list = { mediaType: schema, size: manifest.length, digest: digestOf(manifest), platform };
-    this.#documents.set(
-      `${path}/manifests/${tag}`,
-      asList
-        ? {
-            type: listType,
-            body: Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: listType, manifests: [list] })),
-          }
-        : { type: schema, body: manifest },
-    );
+    const listSchema = 'application/vnd.docker.distribution.manifest.list.v2+json';
+    const entry = { mediaType: schema, size: manifest.length, digest: digestOf(manifest) };
+    const manifests = [{ ...entry, platform: { architecture, os: 'linux' } }];
+    const list = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: listSchema, manifests }));
+    const documents = [{ type: schema, body: manifest }, ...(asList ? [{ type: listSchema, body: list }] : [])];
+    for (const document of documents) {
+      this.#documents.set(`${path}/manifests/${digestOf(document.body)}`, document);
+      this.#documents.set(`${path}/manifests/${tag}`, document);
+    }
     return `${this.host}/${name}:${tag}`;
   }
 
@@ -107,9 +101,7 @@ export class StubRegistry implements AsyncDisposable {
         'Content-Length': document.body.length,
         'Docker-Content-Digest': digest,
       });
-      if (this.breaksLayers && this.#layers.has(path)) {
-        response.write(document.body.subarray(0, document.body.length / 2), () => response.destroy());
-      } else response.end(request.method === 'HEAD' ? undefined : document.body);
+      response.end(request.method === 'HEAD' ? undefined : document.body);
     }
   }
 

@@ -13,6 +13,7 @@ import { LineSplitter, parseDriverEvent, type DriverEvent } from './driver-proto
 
 const START_TIMEOUT_MS = 30_000;
 const COMPLETION_TIMEOUT_MS = 2000;
+const REPEAT_INTERRUPT_MS = 300;
 
 const SCRIPTS: Record<Exclude<Language, 'none'>, string> = {
   python: 'driver.py',
@@ -35,6 +36,8 @@ export class DriverEngine implements QueryEngine {
   private gone = false;
   private onEvent: (event: DriverEvent) => void = () => undefined;
   private codeDirectory: string | undefined;
+  private running = false;
+  private runs = 0;
 
   private constructor(
     private readonly options: DriverOptions,
@@ -76,6 +79,8 @@ export class DriverEngine implements QueryEngine {
   }
 
   async run(code: string, sink: RunSink): Promise<number> {
+    this.running = true;
+    this.runs += 1;
     // An event is told after all output that was written before it.
     let inOrder = Promise.resolve();
     const done = new Promise<number>((resolve) => {
@@ -91,6 +96,7 @@ export class DriverEngine implements QueryEngine {
     this.request(this.options.language === 'shell' ? this.codeFile(code) : JSON.stringify({ op: 'run', code }));
     const outcome = await Promise.race([done, this.child.exited]);
     this.onEvent = () => undefined;
+    this.running = false;
     if (typeof outcome === 'number') return outcome;
     await this.abandon();
     throw new LanguageProcessGone(outcome, true);
@@ -98,6 +104,12 @@ export class DriverEngine implements QueryEngine {
 
   interrupt(): void {
     this.child.signal('SIGINT');
+    if (this.options.language !== 'node') return;
+    // Node loses a signal that arrives just while it leaves a script; a second one stops what still runs.
+    const run = this.runs;
+    setTimeout(() => {
+      if (this.running && this.runs === run) this.child.signal('SIGINT');
+    }, REPEAT_INTERRUPT_MS).unref();
   }
 
   async complete(code: string, cursor: number): Promise<string[]> {

@@ -67,7 +67,7 @@ export function runDocument({ kernelId, image, outcome, usage, timingsMs }: RunR
 
 function usageDocument(usage: RunUsage): Record<string, number> {
   return {
-    cpu_ms: usage.cpuMs,
+    cpu_ms: Math.round(usage.cpuMs),
     mem_peak_bytes: usage.memPeakBytes,
     net_rx_bytes: usage.netRxBytes,
     net_tx_bytes: usage.netTxBytes,

@@ -92,12 +92,12 @@ export class ReconcileKernels {
     return steps;
   }
 
-  /** The registry moved on while the engine was being asked: decide only what is still so. */
+  /** The registry moved on while the engine was being asked: do only what is still called for. */
   #stillTrue(step: Step): boolean {
     const live = this.registry.find(step.kernelId);
-    return step.type === 'remove-container' || step.type === 'remove-scratch'
-      ? live === undefined || !live.busy
-      : live !== undefined && !live.busy;
+    if (!live) return step.type === 'remove-container' || step.type === 'remove-scratch';
+    if (live.busy || step.type === 'remove-scratch') return false;
+    return step.type !== 'remove-container' || (!step.announce && live.kernel.containerId !== step.containerId);
   }
 
   async #apply(step: Step, signal: AbortSignal): Promise<void> {

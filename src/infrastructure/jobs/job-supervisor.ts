@@ -50,11 +50,12 @@ export class JobSupervisor implements AsyncDisposable {
 
   async #keep(name: string, run: (signal: AbortSignal) => Promise<unknown>, pauseMs: number): Promise<void> {
     const { signal } = this.#stop;
-    while (!signal.aborted) {
+    const isStopped = () => signal.aborted;
+    while (!isStopped()) {
       try {
         await run(signal);
       } catch (error) {
-        if (signal.aborted) return;
+        if (isStopped()) return;
         this.logger.warn(`job ${name}: ${messageOf(error)}`, { job: name });
       }
       await this.clock.sleep(pauseMs, signal).catch(() => undefined);

@@ -1,5 +1,7 @@
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { overcommitFactor } from '../../adapters/accelerator/host-files.js';
 import { CpuAccelerator } from '../../adapters/accelerator/cpu/cpu-accelerator.adapter.js';
 import { MemAccelerator } from '../../adapters/accelerator/mem/mem-accelerator.adapter.js';
 import { MockAccelerator } from '../../adapters/accelerator/mock/mock-accelerator.adapter.js';
@@ -15,6 +17,8 @@ import { SystemClock } from '../../adapters/host/system-clock.adapter.js';
 import { SystemIdGenerator } from '../../adapters/host/system-id-generator.adapter.js';
 import { TcpHostPorts } from '../../adapters/host/tcp-host-ports.adapter.js';
 import { ZeroMqKernelRunnerConnector } from '../../adapters/kernel-runner/zeromq-kernel-runner-connector.adapter.js';
+import { RedisEventBus } from '../../adapters/redis/redis-event-bus.adapter.js';
+import { RedisStateStore } from '../../adapters/redis/redis-state-store.adapter.js';
 import { NodeRunnerRuntime } from '../../adapters/runner-runtime/node-runner-runtime.adapter.js';
 import { HostScratchStore } from '../../adapters/scratch/host-scratch-store.adapter.js';
 import { PrometheusTelemetry } from '../../adapters/telemetry/prometheus-telemetry.adapter.js';
@@ -37,26 +41,28 @@ export interface MadeAdapters extends DrivenAdapters, AsyncDisposable {
 
 /** Connects the engine, looks at the devices, and makes the real adapters; nothing is changed on the machine. */
 export async function makeDrivenAdapters(
-  settings: AgentSettings,
+  configured: AgentSettings,
   daemon: DaemonSettings,
   logger: Logger,
   call: Call,
 ): Promise<MadeAdapters> {
   const clock = new SystemClock();
-  const engine = new DockerContainerEngine({ endpoint: await findDockerEndpoint() });
+  const endpoint = await findDockerEndpoint();
+  const engine = new DockerContainerEngine({ endpoint });
+  const settings = await withProtectedPaths(configured, endpoint.kind === 'unix' ? [endpoint.socketPath] : []);
   const info = await engine.info(call);
   const plugins = acceleratorPlugins(daemon, info);
   const telemetry = new PrometheusTelemetry({ agentId: settings.agentId, logger });
-  const events = new EmbeddedEventBus({ agentId: settings.agentId, clock, logger });
-  const state = new EmbeddedStateStore(clock);
+  const local = new EmbeddedEventBus({ agentId: settings.agentId, clock, logger });
+  const redis = daemon.redis?.addr ? redisAdapters(settings, daemon.redis, local, { clock, logger, telemetry }) : null;
   return {
     settings,
     clock,
     ids: new SystemIdGenerator(),
     logger,
     telemetry,
-    events,
-    state,
+    events: redis?.events ?? local,
+    state: redis?.state ?? new EmbeddedStateStore(clock),
     configSource: new EmbeddedConfigSource(),
     engine,
     runtime: new NodeRunnerRuntime({ runtimeRoot: daemon.paths.runtime, bundleDirectory: RUNNER_BUNDLE }),
@@ -71,11 +77,37 @@ export async function makeDrivenAdapters(
     portPool: new PortPool(settings.container.portRange, settings.container.portCooldownMs),
     dependencies: [
       { group: 'container', component: 'docker', probe: (signal) => engine.info({ signal }) },
+      ...(redis ? [{ group: 'redis', component: 'stat', probe: () => redis.state.probe() }] : []),
     ],
-    [Symbol.asyncDispose]: () => {
+    [Symbol.asyncDispose]: async () => {
+      await redis?.events[Symbol.asyncDispose]();
+      redis?.state[Symbol.dispose]();
       telemetry[Symbol.dispose]();
-      return Promise.resolve();
     },
+  };
+}
+
+/** No kernel may mount the engine's socket, nor the agent's own roots by another name. */
+async function withProtectedPaths(settings: AgentSettings, more: readonly string[]): Promise<AgentSettings> {
+  const paths = [...settings.container.protectedPaths, ...more];
+  const real = await Promise.all(paths.map((path) => realpath(path).catch(() => path)));
+  return { ...settings, container: { ...settings.container, protectedPaths: [...new Set([...paths, ...real])] } };
+}
+
+/** Events and state for a cluster; the local bus still serves watchers of this node. */
+function redisAdapters(
+  settings: AgentSettings,
+  redis: NonNullable<DaemonSettings['redis']>,
+  local: EmbeddedEventBus,
+  tools: { readonly clock: SystemClock; readonly logger: Logger; readonly telemetry: PrometheusTelemetry },
+) {
+  const server = {
+    address: redis.addr ?? { host: '127.0.0.1', port: 6379 },
+    ...(redis.password === null ? {} : { password: redis.password }),
+  };
+  return {
+    events: new RedisEventBus({ settings: server, agentId: settings.agentId, local, ...tools }),
+    state: new RedisStateStore({ settings: server, ...tools }),
   };
 }
 

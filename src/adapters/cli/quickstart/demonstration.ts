@@ -50,21 +50,28 @@ with open('/home/work/workload.bin', 'wb', buffering=0) as file:
                     sender.sendto(block[:1000], (target, 9))
                 except OSError:
                     pass
-        sum(range(200000))
+        sum(range(2000000))
 os.remove('/home/work/workload.bin')
 print('worked')
 `;
 }
 
-/** Serves a page that nobody else could have. */
+/**
+ * Serves a page that nobody else could have. Not by `python3 -m http.server`, which looks its own name up before it
+ * listens: five seconds lost where no name server answers.
+ */
 export function webServer(port: number, page: string): string {
   return `
 import os, subprocess, sys
 os.makedirs('/home/work/site', exist_ok=True)
 with open('/home/work/site/index.html', 'w') as file:
     file.write(${JSON.stringify(page)})
-server = subprocess.Popen(
-    [sys.executable, '-m', 'http.server', '${port}', '--directory', '/home/work/site'],
-    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+serve = '''
+import http.server, os, socketserver
+os.chdir('/home/work/site')
+socketserver.ThreadingTCPServer.allow_reuse_address = True
+socketserver.ThreadingTCPServer(('', ${port}), http.server.SimpleHTTPRequestHandler).serve_forever()
+'''
+server = subprocess.Popen([sys.executable, '-c', serve], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 `;
 }
