@@ -1,13 +1,28 @@
-/** `npm run bench [-- OPTIONS]`: compiles the sources with test/bench into out/bench and runs test/bench/main.ts from there. */
+/**
+ * `npm run bench [-- OPTIONS]`: compiles the agent and test/bench into out/bench, laid out as the project is, and runs
+ * test/bench/main.ts from there.
+ */
 import { spawnSync } from 'node:child_process';
-import { dirname, join, resolve } from 'node:path';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildRunner } from './build-runner.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const out = join(root, 'out/bench');
+/** What the compiled programs look for beside themselves. */
+const LINKED = ['package.json', '.runtime', 'test/bench/python'];
+
 const run = (...args) => spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status ?? 1;
 
+rmSync(out, { recursive: true, force: true });
 // The compiler takes decorators with their metadata, which programs that only strip types do not.
-const compiler = join(root, 'node_modules/@typescript/native/bin/tsc');
-const compiled = run(compiler, '-p', 'tsconfig.json', '--noEmit', 'false', '--rootDir', '.', '--outDir', out);
-process.exitCode = compiled || run('--enable-source-maps', join(out, 'test/bench/main.js'), ...process.argv.slice(2));
+const compiled = run(join(root, 'node_modules/@typescript/native/bin/tsc'), '-p', 'test/bench/tsconfig.json');
+if (compiled === 0) {
+  await buildRunner(join(out, 'src/runner'));
+  mkdirSync(join(root, '.runtime'), { recursive: true });
+  for (const path of LINKED) symlinkSync(relative(dirname(join(out, path)), join(root, path)), join(out, path));
+  process.exitCode = run('--enable-source-maps', join(out, 'test/bench/main.js'), ...process.argv.slice(2));
+} else {
+  process.exitCode = compiled;
+}

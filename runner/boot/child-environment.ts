@@ -1,21 +1,5 @@
+import { SHIELDED_VARIABLES } from '../../src/domain/krunner-wire/krunner-wire.js';
 import { HOME } from './account.js';
-
-/**
- * Variables that would change how the runner's own process starts, as root. The agent starts the container with these
- * empty; what the user set comes back for the user's programs from environ.txt, which they read as the user.
- */
-export const SHIELDED_VARIABLES = [
-  'LD_PRELOAD',
-  'LD_AUDIT',
-  'GLIBC_TUNABLES',
-  'NODE_OPTIONS',
-  'NODE_EXTRA_CA_CERTS',
-  'NODE_V8_COVERAGE',
-  'NODE_REDIRECT_WARNINGS',
-  'NODE_COMPILE_CACHE',
-  'NODE_DEBUG',
-  'OPENSSL_CONF',
-] as const;
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** Directory that must exist → what goes to the front of PATH, in this order (krunner.md §1.5). */

@@ -1,4 +1,3 @@
-import type { AgentEventName } from '../domain/event/agent-event.js';
 import type { ExecutionMode, ExecutionResult } from '../domain/execution/execution.js';
 import type { KernelId, SessionId } from '../domain/kernel/kernel-id.js';
 import type { KernelSpec } from '../domain/kernel/kernel-spec.js';
@@ -24,10 +23,24 @@ export interface UseCases {
   restartKernel(kernelId: KernelId, signal: AbortSignal): Promise<CreatedKernel>;
   execute(request: ExecuteRequest, signal: AbortSignal): Promise<ExecutionResult>;
   interrupt(kernelId: KernelId, signal: AbortSignal): Promise<void>;
-  complete(kernelId: KernelId, code: string, options: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<readonly string[]>;
-  startService(kernelId: KernelId, service: string, options: ServiceOptions, signal: AbortSignal): Promise<ServiceResult>;
+  complete(
+    kernelId: KernelId,
+    code: string,
+    options: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<readonly string[]>;
+  startService(
+    kernelId: KernelId,
+    service: string,
+    options: ServiceOptions,
+    signal: AbortSignal,
+  ): Promise<ServiceResult>;
   /** Container log as it was written; with `follow` until the container ends. */
-  logs(kernelId: KernelId, options: { readonly follow?: boolean; readonly tail?: number }, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  logs(
+    kernelId: KernelId,
+    options: { readonly follow?: boolean; readonly tail?: number },
+    signal: AbortSignal,
+  ): AsyncIterable<Uint8Array>;
   listKernels(): readonly KernelView[];
   /** Throws KernelNotFoundError. */
   getKernel(kernelId: KernelId): KernelView;
@@ -131,6 +144,3 @@ export interface HealthReport {
   readonly dependencies: readonly DependencyHealth[];
   readonly timestampMs: number;
 }
-
-/** Events that end a kernel's story; a watcher of one kernel may stop there. */
-export const TERMINAL_EVENTS: readonly AgentEventName[] = ['kernel_terminated'];

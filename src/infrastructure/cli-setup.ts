@@ -1,6 +1,8 @@
 import { access } from 'node:fs/promises';
+import { get } from 'node:http';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import type {
   CliConfiguration,
   CliSetup,
@@ -62,11 +64,7 @@ export function quickstartSetup(): QuickstartSetup {
       return `Docker ${info.version}, cgroup v${info.cgroupVersion}, ${info.cpus} cores`;
     },
     leftovers,
-    fetchPage: async (url, signal) => {
-      const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(PAGE_DEADLINE_MS)]) });
-      if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-      return response.text();
-    },
+    fetchPage,
   };
 }
 
@@ -115,6 +113,18 @@ function stopped(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** By node:http: fetch waits for its deadline when the engine's proxy closes a connection before the server listens. */
+function fetchPage(url: string, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { signal, timeout: PAGE_DEADLINE_MS, agent: false }, (response) => {
+      if (response.statusCode === 200) text(response).then(resolve, reject);
+      else reject(new Error(`${url} answered ${response.statusCode ?? 'nothing'}`));
+    });
+    request.on('timeout', () => request.destroy(new Error(`${url} did not answer in ${PAGE_DEADLINE_MS} ms`)));
+    request.on('error', reject);
   });
 }
 

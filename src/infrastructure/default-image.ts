@@ -38,7 +38,11 @@ export async function ensureDefaultImage(
   return LOCAL_IMAGE;
 }
 
-async function pull(engine: ContainerEngine, onProgress: (message: string) => void, signal: AbortSignal): Promise<void> {
+async function pull(
+  engine: ContainerEngine,
+  onProgress: (message: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(new Error('no answer')), FIRST_PROGRESS_MS);
   try {

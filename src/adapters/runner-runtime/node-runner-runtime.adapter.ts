@@ -5,29 +5,13 @@ import type { Call } from '../../application/ports/call.js';
 import type { RunnerLaunch, RunnerRuntime } from '../../application/ports/runner-runtime.port.js';
 import { messageOf } from '../../domain/error/agent-error.js';
 import { kernelRunnerNotInitialized, storageFailure } from '../../domain/error/errors.js';
+import { SHIELDED_VARIABLES } from '../../domain/krunner-wire/krunner-wire.js';
 import { planRuntime, type RuntimeFile, type RuntimePlan } from './runtime-files.js';
 
 /** Where the runtime appears in containers. */
 const TARGET = '/opt/backend.ai';
 const DEFAULT_TIMEOUT_MS = 60_000;
 const STALE_AFTER_MS = 10 * 60_000;
-
-/**
- * Would act on the runner's process while it is still root, so they must not come from the user's environment. The
- * runner gives its children what environ.txt says of them.
- */
-const SHIELDED = [
-  'LD_PRELOAD',
-  'LD_AUDIT',
-  'GLIBC_TUNABLES',
-  'NODE_OPTIONS',
-  'NODE_EXTRA_CA_CERTS',
-  'NODE_V8_COVERAGE',
-  'NODE_REDIRECT_WARNINGS',
-  'NODE_COMPILE_CACHE',
-  'NODE_DEBUG',
-  'OPENSSL_CONF',
-];
 
 export interface NodeRunnerRuntimeOptions {
   /** Host directory for runtimes; each version gets a folder of its own, shared by all kernels. */
@@ -52,9 +36,11 @@ export class NodeRunnerRuntime implements RunnerRuntime {
 
   prepare(call: Call): Promise<void> {
     if (this.ready) return Promise.resolve();
+    const signal = deadline(call);
+    if (signal.aborted) return Promise.reject(signal.reason as Error);
     // Shared by all who wait, so that one of them giving up does not fail the others.
     this.preparing ??= this.assemble().finally(() => (this.preparing = undefined));
-    return abortable(this.preparing, deadline(call));
+    return abortable(this.preparing, signal);
   }
 
   launch(runtimeType: string, runtimePath: string | undefined): RunnerLaunch {
@@ -76,7 +62,7 @@ export class NodeRunnerRuntime implements RunnerRuntime {
         `${TARGET}/runner/main.cjs`,
       ],
       cmd: [runtimeType, ...(runtimePath === undefined ? [] : [runtimePath])],
-      env: Object.fromEntries(SHIELDED.map((name) => [name, ''])),
+      env: Object.fromEntries(SHIELDED_VARIABLES.map((name) => [name, ''])),
       // To become the user; and so that the container's init, which is root without any other capability, can pass
       // the stop signal on to a process of that user.
       capAdd: ['SETUID', 'SETGID', 'KILL'],
@@ -106,7 +92,6 @@ const deadline = (call: Call): AbortSignal =>
   AbortSignal.any([call.signal, AbortSignal.timeout(call.timeoutMs ?? DEFAULT_TIMEOUT_MS)]);
 
 function abortable(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason as Error);
     signal.addEventListener('abort', abort, { once: true });

@@ -48,11 +48,11 @@ export async function planRuntime(
   }
   const node = findNode(architecture);
   const addon = join(bundleDirectory, `zeromq-${architecture}.node`);
+  const bundle = (await listFiles(bundleDirectory)).filter((path) => !path.endsWith('.node') || path === addon);
   const libraries = new Set([
     ...(await listLibraries(loader, node, signal)),
     ...(await listLibraries(loader, addon, signal)),
   ]);
-  const bundle = (await listFiles(bundleDirectory)).filter((path) => !path.endsWith('.node') || path === addon);
   const files = await Promise.all([
     describe(node, 'bin/bai-krunner', true),
     describe(loader, `lib/${basename(loader)}`, true),

@@ -34,7 +34,10 @@ export class SendHeartbeat {
             resource_type,
             quantity,
           })),
-          slot_key_and_units: Object.assign({}, ...this.plugins.map((plugin) => plugin.slotTypes)) as Record<string, string>,
+          slot_key_and_units: Object.assign({}, ...this.plugins.map((plugin) => plugin.slotTypes)) as Record<
+            string,
+            string
+          >,
           version: settings.version,
           compute_plugins: Object.fromEntries(this.plugins.map((plugin) => [plugin.key, plugin.describe()])),
           architecture: settings.architecture,

@@ -3,17 +3,51 @@ import { kernelNotFound } from '../../domain/error/errors.js';
 import type { KernelId } from '../../domain/kernel/kernel-id.js';
 import type { LiveKernel } from './live-kernel.js';
 
+/** How many kernels that are gone are remembered. */
+const MAX_DEPARTED = 4_096;
+
 /** The kernels of this agent, in memory. */
 @injectable()
 export class KernelRegistry {
   readonly #kernels = new Map<KernelId, LiveKernel>();
+  /** The newest ones last. */
+  readonly #departed = new Set<KernelId>();
+  readonly #sweeps = new Map<KernelId, Promise<void>>();
 
   add(live: LiveKernel): void {
     this.#kernels.set(live.kernel.id, live);
   }
 
   delete(live: LiveKernel): void {
-    if (this.#kernels.get(live.kernel.id) === live) this.#kernels.delete(live.kernel.id);
+    const { id } = live.kernel;
+    if (this.#kernels.get(id) !== live) return;
+    this.#kernels.delete(id);
+    this.#departed.delete(id);
+    this.#departed.add(id);
+    const [oldest] = this.#departed;
+    if (this.#departed.size > MAX_DEPARTED && oldest !== undefined) this.#departed.delete(oldest);
+  }
+
+  /** A kernel of this id ended lately, and its end was told. */
+  hasDeparted(id: KernelId): boolean {
+    return this.#departed.has(id);
+  }
+
+  /** Removes what nobody owns; a kernel of that id is not made meanwhile. Does nothing if there is one. */
+  async sweep(id: KernelId, work: () => Promise<void>): Promise<void> {
+    if (this.#kernels.has(id)) return;
+    const sweep = this.swept(id)
+      .then(work)
+      .finally(() => {
+        if (this.#sweeps.get(id) === sweep) this.#sweeps.delete(id);
+      });
+    this.#sweeps.set(id, sweep);
+    await sweep;
+  }
+
+  /** When nothing is being swept under this id. */
+  async swept(id: KernelId): Promise<void> {
+    await this.#sweeps.get(id)?.catch(() => undefined);
   }
 
   find(id: KernelId): LiveKernel | undefined {

@@ -27,13 +27,17 @@ export class LiveKernel {
 
   creation: Promise<CreatedKernel> | undefined;
   restart: Promise<CreatedKernel> | undefined;
+  /** A container that outlived the agent is being taken over. */
+  adoption: Promise<void> | undefined;
   termination: Promise<void> | undefined;
   suppressTerminalEvent = false;
+  /** The one terminal event is out; what is left of the termination may still have to be repeated. */
+  terminalEventTold = false;
   readonly #abort = new AbortController();
 
   constructor(readonly kernel: Kernel) {}
 
-  /** Fires when the kernel is to be given up while it is being made. */
+  /** Fires when the kernel is to be given up while it is being made or taken over. */
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
@@ -44,6 +48,6 @@ export class LiveKernel {
 
   /** Somebody is changing it right now; the reconciler keeps its hands off. */
   get busy(): boolean {
-    return this.creation !== undefined || this.restart !== undefined || this.termination !== undefined;
+    return (this.creation ?? this.restart ?? this.adoption ?? this.termination) !== undefined;
   }
 }

@@ -138,7 +138,11 @@ export interface ContainerSpec {
   readonly limits: ContainerLimits;
   readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   readonly log: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
-  readonly devices: readonly { readonly hostPath: string; readonly containerPath: string; readonly permissions: string }[];
+  readonly devices: readonly {
+    readonly hostPath: string;
+    readonly containerPath: string;
+    readonly permissions: string;
+  }[];
   readonly deviceRequests: readonly {
     readonly driver: string;
     readonly deviceIds: readonly string[];

@@ -1,4 +1,10 @@
-import type { RunnerApp, RunnerKind, RunnerOp, ServiceResult, StartServiceRequest } from '../../domain/krunner-wire/krunner-wire.js';
+import type {
+  RunnerApp,
+  RunnerKind,
+  RunnerOp,
+  ServiceResult,
+  StartServiceRequest,
+} from '../../domain/krunner-wire/krunner-wire.js';
 import type { Call } from './call.js';
 
 /** One frame pair that belongs to the current run; stdout and stderr are decoded text, others the payload as text. */
@@ -16,7 +22,10 @@ export interface RunRecord {
  */
 export interface KernelRunner extends AsyncDisposable {
   /** Sends an operation that belongs to a run: its output arrives at `onRecord`. */
-  send(op: Extract<RunnerOp, 'code' | 'clean' | 'build' | 'exec' | 'input' | 'interrupt'>, payload: string): Promise<void>;
+  send(
+    op: Extract<RunnerOp, 'code' | 'clean' | 'build' | 'exec' | 'input' | 'interrupt'>,
+    payload: string,
+  ): Promise<void>;
   /** Sends `event` with this type, e.g. `oom`. */
   notify(type: string, data: Readonly<Record<string, unknown>>): Promise<void>;
   status(call: Call): Promise<{ readonly startedAt: number }>;

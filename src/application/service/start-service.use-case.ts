@@ -14,7 +14,12 @@ const REPLY_DEADLINE_MS = 35_000;
 export class StartService {
   constructor(@inject(KernelRegistry) private readonly registry: KernelRegistry) {}
 
-  async execute(kernelId: KernelId, name: string, options: ServiceOptions, signal: AbortSignal): Promise<ServiceResult> {
+  async execute(
+    kernelId: KernelId,
+    name: string,
+    options: ServiceOptions,
+    signal: AbortSignal,
+  ): Promise<ServiceResult> {
     const { kernel, runner } = this.registry.get(kernelId);
     if (kernel.spec.blockServicePorts) return { status: 'failed', error: 'operation blocked' };
     const service = kernel.servicePorts.find((port) => port.name === name);

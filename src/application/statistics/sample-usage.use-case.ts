@@ -43,11 +43,9 @@ export class SampleUsage {
     const known = new Set(live.map(({ kernel }) => kernel.id));
     for (const id of this.#previous.keys()) if (!known.has(id)) this.#previous.delete(id);
     for (const kernel of live) await this.#kernel(kernel);
-    this.telemetry.gauge(
-      'backendai_kernel_count',
-      live.filter(({ kernel }) => kernel.state === 'RUNNING').length,
-      { agent_id: this.settings.agentId },
-    );
+    this.telemetry.gauge('backendai_kernel_count', live.filter(({ kernel }) => kernel.state === 'RUNNING').length, {
+      agent_id: this.settings.agentId,
+    });
     this.telemetry.count('backendai_stat_task_success_count', scope);
   }
 

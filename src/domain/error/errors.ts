@@ -26,7 +26,6 @@ export const reservedPort = user('ReservedPortError');
 export const portConflict = user('PortConflictError');
 export const imageArchitectureMismatch = user('ImageArchitectureMismatchError');
 export const imageNotAvailable = user('ImageNotAvailable', 404);
-export const unsupportedBaseDistro = user('UnsupportedBaseDistroError');
 export const kernelNotFound = user('KernelNotFoundError', 404);
 export const runNotFound = user('RunNotFoundError', 404);
 export const tooManyRuns = user('TooManyRunsError', 429);

@@ -72,6 +72,3 @@ export interface RunnerApp {
   readonly allowed_arguments?: readonly string[];
   readonly allowed_envs?: readonly string[];
 }
-
-/** Exit code of "no main file", "query mode unavailable", "skipped because the build failed" (krunner.md §2.4). */
-export const EXIT_UNAVAILABLE = 127;

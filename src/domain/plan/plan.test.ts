@@ -81,7 +81,10 @@ describe('plan', () => {
   });
 
   it('removes a scratch directory without a kernel, and no other', () => {
-    const steps = plan({ containers: [], scratches: [id(1), id(2)] }, { kernels: [kernel(1, 'PREPARING', { busy: true })] });
+    const steps = plan(
+      { containers: [], scratches: [id(1), id(2)] },
+      { kernels: [kernel(1, 'PREPARING', { busy: true })] },
+    );
     expect(steps).toEqual([{ type: 'remove-scratch', kernelId: id(2) }]);
   });
 
@@ -106,7 +109,9 @@ describe('plan', () => {
           for (const k of kernels) {
             const own = steps.filter((step) => step.kernelId === id(k.n));
             if (k.busy) expect(own).toEqual([]);
-            expect(own.filter((step) => step.type === 'adopt' || step.type === 'terminate').length).toBeLessThanOrEqual(1);
+            expect(own.filter((step) => step.type === 'adopt' || step.type === 'terminate').length).toBeLessThanOrEqual(
+              1,
+            );
             expect(own.every((step) => step.type !== 'remove-scratch')).toBe(true);
           }
         },

@@ -58,7 +58,7 @@ test('the defaults', () => {
       logDriver: 'local',
       logMaxLengthBytes: 10 * 1024 ** 2,
       openFilesLimit: 4096,
-  timeZoneFiles: ['/etc/localtime'],
+      timeZoneFiles: ['/etc/localtime'],
       protectedPaths: ['/tmp/backend.ai/scratches', '/tmp/backend.ai/ipc', '/tmp/backend.ai/var'],
     },
     resource: {

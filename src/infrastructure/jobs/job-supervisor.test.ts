@@ -21,7 +21,8 @@ describe('JobSupervisor', () => {
         run: (signal) => {
           seen.push(seen.length);
           if (seen.length === 1) throw new Error('first');
-          if (seen.length === 2) return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('late'))));
+          if (seen.length === 2)
+            return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('late'))));
           resolve();
           return Promise.resolve();
         },

@@ -70,7 +70,10 @@ const STAGES = [
 
 /** Everything of the application layer, and the record through which the driving adapters reach it. */
 export const useCasesModule = new ContainerModule(({ bind }) => {
-  for (const type of SINGLETONS) bind(type as new () => object).toSelf().inSingletonScope();
+  for (const type of SINGLETONS)
+    bind(type as new () => object)
+      .toSelf()
+      .inSingletonScope();
   for (const type of STAGES) bind<Provisioner>(type).toSelf().inSingletonScope();
   bind(Provisioners)
     .toDynamicValue((context) => STAGES.map((stage) => context.get<Provisioner>(stage)))

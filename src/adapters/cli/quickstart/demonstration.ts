@@ -58,11 +58,11 @@ print('worked')
 
 /**
  * Serves a page that nobody else could have. Not by `python3 -m http.server`, which looks its own name up before it
- * listens: five seconds lost where no name server answers.
+ * listens: seconds lost where no name server answers. Returns when the server listens.
  */
 export function webServer(port: number, page: string): string {
   return `
-import os, subprocess, sys
+import os, socket, subprocess, sys, time
 os.makedirs('/home/work/site', exist_ok=True)
 with open('/home/work/site/index.html', 'w') as file:
     file.write(${JSON.stringify(page)})
@@ -73,5 +73,11 @@ socketserver.ThreadingTCPServer.allow_reuse_address = True
 socketserver.ThreadingTCPServer(('', ${port}), http.server.SimpleHTTPRequestHandler).serve_forever()
 '''
 server = subprocess.Popen([sys.executable, '-c', serve], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+for _ in range(100):
+    try:
+        socket.create_connection(('127.0.0.1', ${port}), timeout=1).close()
+        break
+    except OSError:
+        time.sleep(0.05)
 `;
 }

@@ -19,6 +19,7 @@ const WORKLOAD_SECONDS = 3;
 const SAMPLE_MS = 250;
 const PIECE_TIMEOUT_MS = 60_000;
 const PAGE_TIMEOUT_MS = 15_000;
+const PAGE_ATTEMPT_MS = 2_000;
 const CLEANUP_MS = 60_000;
 
 const NEXT = `What to try next:
@@ -174,7 +175,9 @@ class Demonstration {
         const until = deps.now() + PAGE_TIMEOUT_MS;
         for (;;) {
           try {
-            const found = await deps.quickstart.fetchPage(url, signal);
+            // An attempt that hangs must not use up the time of those after it.
+            const attempt = AbortSignal.any([signal, AbortSignal.timeout(PAGE_ATTEMPT_MS)]);
+            const found = await deps.quickstart.fetchPage(url, attempt);
             if (found.trim() === page) return;
             throw failed(`${url} shows another page: ${printable(found.slice(0, 80))}`, 'see who listens on that port');
           } catch (error) {

@@ -14,6 +14,7 @@ import type { Provisioner } from './provisioner.js';
 export class ContainerProvisioner implements Provisioner {
   readonly name = 'container';
   readonly onRestart = 'remake';
+  readonly takesTurn = true;
 
   constructor(
     @inject(ContainerEngine) private readonly engine: ContainerEngine,

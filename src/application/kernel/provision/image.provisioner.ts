@@ -30,7 +30,8 @@ export class ImageProvisioner implements Provisioner {
     live.image = await this.images.execute(
       kernel.spec.image,
       {
-        onPull: () => this.events.announce({ name: 'kernel_pulling', body: { ...ids, reason: kernel.spec.image.canonical } }),
+        onPull: () =>
+          this.events.announce({ name: 'kernel_pulling', body: { ...ids, reason: kernel.spec.image.canonical } }),
         onProgress: (progress) => {
           layers.set(progress.layer, progress);
           const now = this.clock.monotonic();

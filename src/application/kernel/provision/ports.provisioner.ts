@@ -1,6 +1,10 @@
 import { inject, injectable } from 'inversify';
 import { parseImageLabels } from '../../../domain/image/image-labels.js';
-import { assignHostPorts, countNeededPorts, planServicePorts } from '../../../domain/service-port/plan-service-ports.js';
+import {
+  assignHostPorts,
+  countNeededPorts,
+  planServicePorts,
+} from '../../../domain/service-port/plan-service-ports.js';
 import { PortPool } from '../../../domain/service-port/port-pool.js';
 import { AgentSettings } from '../../agent-settings.js';
 import { Clock } from '../../ports/clock.port.js';
@@ -46,18 +50,18 @@ export class PortsProvisioner implements Provisioner {
         hostPorts.push(await this.#claim(live, this.settings.container.bindHost));
       }
     } catch (error) {
-      const now = this.clock.monotonic();
-      for (const port of hostPorts) this.pool.release(port, now);
+      this.#giveBack(hostPorts);
       throw error;
     }
     kernel.servicePorts = assignHostPorts(services, hostPorts);
   }
 
   async teardown(live: LiveKernel): Promise<void> {
-    const { kernel } = live;
     await Promise.all(live.portHolds.splice(0).map((hold) => hold[Symbol.asyncDispose]()));
-    const now = this.clock.monotonic();
-    for (const port of kernel.hostPorts()) this.pool.release(port, now);
+  }
+
+  release({ kernel }: LiveKernel): void {
+    this.#giveBack(kernel.hostPorts());
     kernel.replInPort = 0;
     kernel.replOutPort = 0;
     kernel.servicePorts = [];
@@ -69,20 +73,24 @@ export class PortsProvisioner implements Provisioner {
 
   /** The next port that nobody listens on; those found busy rest for a cool-down before they are tried again. */
   async #claim(live: LiveKernel, hostIp: string): Promise<number> {
-    const busy: number[] = [];
+    const tried: number[] = [];
     try {
       for (;;) {
         const port = this.pool.take(this.clock.monotonic());
+        tried.push(port);
         const hold = await this.hostPorts.hold(port, hostIp);
-        if (hold) {
-          live.portHolds.push(hold);
-          return port;
-        }
-        busy.push(port);
+        if (!hold) continue;
+        live.portHolds.push(hold);
+        tried.pop();
+        return port;
       }
     } finally {
-      const now = this.clock.monotonic();
-      for (const port of busy) this.pool.release(port, now);
+      this.#giveBack(tried);
     }
+  }
+
+  #giveBack(ports: readonly number[]): void {
+    const now = this.clock.monotonic();
+    for (const port of ports) this.pool.release(port, now);
   }
 }

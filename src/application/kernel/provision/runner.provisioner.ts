@@ -1,29 +1,31 @@
 import { inject, injectable } from 'inversify';
 import { isAbortError } from '../../../domain/error/agent-error.js';
-import { containerStartupFailed, containerStartupTimeout } from '../../../domain/error/errors.js';
+import { containerStartupTimeout } from '../../../domain/error/errors.js';
 import { AgentSettings } from '../../agent-settings.js';
 import { RunSession } from '../../execution/run-session.js';
 import type { Call } from '../../ports/call.js';
 import { Clock } from '../../ports/clock.port.js';
-import { ContainerEngine } from '../../ports/container-engine.port.js';
 import { IdGenerator } from '../../ports/id-generator.port.js';
 import { type KernelRunner, KernelRunnerConnector } from '../../ports/kernel-runner.port.js';
 import type { LiveKernel } from '../live-kernel.js';
+import { PostMortem } from '../post-mortem.js';
 import type { Provisioner } from './provisioner.js';
 
 /** How long one `status` is waited for before looking whether the container still lives. */
 const ATTEMPT_MS = 1_000;
-const LOG_TAIL_LINES = 20;
+/** A connection that fails at once must not be asked in a tight loop. */
+const PAUSE_MS = 20;
 
 /** The program in the container answers (krunner.md §3.9). */
 @injectable()
 export class RunnerProvisioner implements Provisioner {
   readonly name = 'runner';
   readonly onRestart = 'remake';
+  readonly takesTurn = true;
 
   constructor(
     @inject(KernelRunnerConnector) private readonly connector: KernelRunnerConnector,
-    @inject(ContainerEngine) private readonly engine: ContainerEngine,
+    @inject(PostMortem) private readonly postMortem: PostMortem,
     @inject(AgentSettings) private readonly settings: AgentSettings,
     @inject(Clock) private readonly clock: Clock,
     @inject(IdGenerator) private readonly ids: IdGenerator,
@@ -78,26 +80,8 @@ export class RunnerProvisioner implements Provisioner {
         }
         if (isAbortError(error) || signal.aborted) throw error;
       }
-      await this.#mustLive(live, { signal });
+      await this.postMortem.mustLive(live.kernel.containerId ?? '', { signal });
+      await this.clock.sleep(PAUSE_MS, signal);
     }
-  }
-
-  async #mustLive(live: LiveKernel, call: Call): Promise<void> {
-    const id = live.kernel.containerId ?? '';
-    const details = await this.engine.inspectContainer(id, call);
-    if (details?.state === 'running') return;
-    const log = details ? await this.#logTail(id, call) : '';
-    throw containerStartupFailed(
-      `the container ended with exit code ${details?.exitCode ?? 'unknown'} before it was ready${log && `: ${log}`}`,
-    );
-  }
-
-  async #logTail(id: string, call: Call): Promise<string> {
-    const decoder = new TextDecoder();
-    let text = '';
-    for await (const chunk of this.engine.containerLogs(id, { tail: LOG_TAIL_LINES }, call)) {
-      text += decoder.decode(chunk, { stream: true });
-    }
-    return text.trim().slice(-2000);
   }
 }

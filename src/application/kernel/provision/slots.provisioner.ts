@@ -30,9 +30,12 @@ export class SlotsProvisioner implements Provisioner {
     }
   }
 
-  teardown({ kernel }: LiveKernel): Promise<void> {
-    this.book.release(kernel.id);
+  teardown(): Promise<void> {
     return Promise.resolve();
+  }
+
+  release({ kernel }: LiveKernel): void {
+    this.book.release(kernel.id);
   }
 
   restore({ kernel }: LiveKernel): void {

@@ -1,11 +1,13 @@
 import { inject, injectable } from 'inversify';
-import { containerStartupFailed } from '../../../domain/error/errors.js';
+import { messageOf } from '../../../domain/error/agent-error.js';
 import { AgentSettings } from '../../agent-settings.js';
 import type { Call } from '../../ports/call.js';
 import { ContainerEngine } from '../../ports/container-engine.port.js';
+import { Logger } from '../../ports/logger.port.js';
 import { UsageSource } from '../../ports/usage-source.port.js';
 import { toRunUsage } from '../../statistics/sample-usage.use-case.js';
 import type { LiveKernel } from '../live-kernel.js';
+import { PostMortem } from '../post-mortem.js';
 import type { Provisioner } from './provisioner.js';
 
 /** The container runs and its counters are open. */
@@ -13,11 +15,14 @@ import type { Provisioner } from './provisioner.js';
 export class StartProvisioner implements Provisioner {
   readonly name = 'start';
   readonly onRestart = 'remake';
+  readonly takesTurn = true;
 
   constructor(
     @inject(ContainerEngine) private readonly engine: ContainerEngine,
     @inject(UsageSource) private readonly usage: UsageSource,
+    @inject(PostMortem) private readonly postMortem: PostMortem,
     @inject(AgentSettings) private readonly settings: AgentSettings,
+    @inject(Logger) private readonly logger: Logger,
   ) {}
 
   async setup(live: LiveKernel, call: Call): Promise<void> {
@@ -34,16 +39,18 @@ export class StartProvisioner implements Provisioner {
     live.usage?.[Symbol.dispose]();
     live.usage = undefined;
     const id = live.kernel.containerId;
-    if (id !== null) await this.engine.stopContainer(id, this.settings.timeouts.stopGraceMs, call);
+    if (id === null) return;
+    try {
+      await this.engine.stopContainer(id, this.settings.timeouts.stopGraceMs, call);
+    } catch (error) {
+      // What does not stop is killed by its removal, the stage that comes next.
+      this.logger.warn(`the container did not stop: ${messageOf(error)}`, { kernel_id: live.kernel.id });
+    }
   }
 
   async adopt(live: LiveKernel, call: Call): Promise<void> {
     const id = live.kernel.containerId ?? '';
-    const details = await this.engine.inspectContainer(id, call);
-    if (details?.state !== 'running') {
-      const how = details ? `ended at once with exit code ${details.exitCode} ${details.error}` : 'is gone';
-      throw containerStartupFailed(`the container ${how}`.trim());
-    }
+    const details = await this.postMortem.mustLive(id, call);
     live.usage?.[Symbol.dispose]();
     live.usage = this.usage.open({ id, pid: details.pid, cgroupParent: details.cgroupParent });
   }
