@@ -147,7 +147,7 @@ export class Server {
 }
 
 /** Characters before the cursor; row and column count from 0, the end of the code when they are missing. */
-export function cursorOf(code: string, row: unknown, col: unknown): number {
+function cursorOf(code: string, row: unknown, col: unknown): number {
   if (typeof row !== 'number' || typeof col !== 'number') return code.length;
   const lines = code.split('\n').slice(0, Math.max(0, row));
   const before = lines.reduce((sum, line) => sum + line.length + 1, 0);

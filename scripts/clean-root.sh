@@ -26,6 +26,8 @@ make_root() {
   debootstrap --variant=minbase --include=ca-certificates,git,iproute2,procps "$suite" "$dir" ${mirror:+"$mirror"} \
     >"$dir.debootstrap.log" 2>&1 || { tail -n 5 "$dir.debootstrap.log" >&2; exit 3; }
   rm -f "$dir.debootstrap.log"
+  # Nothing here must survive a power cut: four hundred packages install in a tenth of the time.
+  echo force-unsafe-io >"$dir/etc/dpkg/dpkg.cfg.d/unsafe-io"
 }
 
 carry_in() { # SOURCE TARGET: a copy of what the source is, links resolved

@@ -1,7 +1,7 @@
 const EMPTY = Buffer.alloc(0);
 
 /** Length of the part of `data` that does not end within a UTF-8 character; invalid bytes are let through as they are. */
-export function completeLength(data: Uint8Array): number {
+function completeLength(data: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, data.length); back += 1) {
     const byte = data[data.length - back] ?? 0;
     if (byte < 0x80) return data.length;

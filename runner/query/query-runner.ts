@@ -5,7 +5,7 @@ import { finish, json, type Frame } from '../wire/frames.js';
 import { LanguageProcessGone, type QueryEngine, type RunSink } from './query-engine.js';
 
 const UNAVAILABLE = 127;
-const COMPLETION_TIMEOUT_MS = 2000;
+const COMPLETION_TIMEOUT_MS = 10_000;
 
 export interface QueryDependencies {
   readonly sender: FrameSender;

@@ -1,7 +1,8 @@
 # Sourced by bootstrap.sh when something is missing: gets Node.js, the dependencies and the build.
 
 set_up() {
-  mkdir -p "$root/.node" || give_up "$root can't be written." "Run ./backend.ai once as the owner of this directory."
+  { mkdir -p "$root/.node" && [ -w "$root/.node" ] && [ -w "$root" ]; } 2>/dev/null ||
+    give_up "The set-up is not complete, and you may not write to $root." "Run ./backend.ai once as the owner of that directory."
   # Two launchers at once: one does it, the other waits and finds it done.
   exec 9>"$root/.node/lock"
   if command -v flock >/dev/null && ! flock -n 9; then

@@ -1,10 +1,8 @@
 import { Container } from 'inversify';
-import { join } from 'node:path';
-import { createHttpServer } from '../adapters/http/http-server.js';
+import { IdentityLock } from '../adapters/host/identity-lock.js';
 import { InstanceLock } from '../adapters/host/instance-lock.js';
 import type { CurveKeys } from '../adapters/rpc/callosum/callosum-server.js';
 import { loadCertificate } from '../adapters/rpc/callosum/certificate.js';
-import { RpcServer } from '../adapters/rpc/rpc-server.js';
 import { HealthMonitor } from '../application/agent/health-monitor.js';
 import { Readiness } from '../application/agent/readiness.js';
 import { configurationInvalid } from '../domain/error/errors.js';
@@ -34,7 +32,7 @@ const START_CALL_MS = 60_000;
 /**
  * A running agent.
  *
- * Start order: lock → engine and devices → records of an earlier life → RPC bound → HTTP bound → jobs → announced.
+ * Start order: locks → engine and devices → records of an earlier life → RPC bound → HTTP bound → jobs → announced.
  * Disposing stops it in reverse and leaves the kernels alone.
  */
 export class Agent implements AsyncDisposable {
@@ -51,7 +49,8 @@ export class Agent implements AsyncDisposable {
     const settings = { ...options.settings, rpcPublicKey: curve?.publicKey ?? null };
     const parts: AsyncDisposable[] = [];
     try {
-      parts.push(await InstanceLock.acquire(join(daemon.paths.varBase)));
+      parts.push(await InstanceLock.acquire(daemon.paths.varBase));
+      parts.push(await IdentityLock.acquire(settings.agentId));
       const startedAtMs = Date.now();
       const adapters = await makeDrivenAdapters(settings, daemon, logger, { signal, timeoutMs: START_CALL_MS });
       parts.push(adapters);
@@ -60,8 +59,7 @@ export class Agent implements AsyncDisposable {
       await container.get(ReconcileKernels).recover(signal);
       const useCases = container.get<UseCases>(UseCases);
       if (options.servers) {
-        parts.push(await startRpc(options, curve, useCases, adapters));
-        parts.push(await startHttp(options, useCases, adapters));
+        parts.push(await startServers(options, curve, useCases, adapters));
       }
       await container.get(HealthMonitor).probeAll(signal);
       parts.push(startJobs(container, startedAtMs));
@@ -80,6 +78,27 @@ export class Agent implements AsyncDisposable {
     this.readiness.ready = false;
     await this.adapters.events.announce({ name: 'agent_terminated', body: { reason: 'shutdown' } });
     await disposeAll(this.parts);
+  }
+}
+
+/** RPC and HTTP. They stop side by side: each gives its calls some time to end. */
+async function startServers(
+  options: AgentOptions,
+  curve: CurveKeys | undefined,
+  useCases: UseCases,
+  adapters: MadeAdapters,
+): Promise<AsyncDisposable> {
+  const rpc = await startRpc(options, curve, useCases, adapters);
+  try {
+    const http = await startHttp(options, useCases, adapters);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        await Promise.all([http[Symbol.asyncDispose](), rpc[Symbol.asyncDispose]()]);
+      },
+    };
+  } catch (error) {
+    await rpc[Symbol.asyncDispose]();
+    throw error;
   }
 }
 
@@ -102,6 +121,7 @@ async function startRpc(
   useCases: UseCases,
   adapters: MadeAdapters,
 ): Promise<AsyncDisposable> {
+  const { RpcServer } = await import('../adapters/rpc/rpc-server.js');
   const server = new RpcServer(
     { agentId: settings.agentId, address: `tcp://${formatHostPort(daemon.rpc.listen)}`, curve },
     useCases,
@@ -119,6 +139,8 @@ async function startHttp(
   useCases: UseCases,
   adapters: MadeAdapters,
 ): Promise<AsyncDisposable> {
+  // An embedded agent has no servers, and this is the largest part of all that is imported.
+  const { createHttpServer } = await import('../adapters/http/http-server.js');
   const server = createHttpServer({
     useCases,
     metrics: () => adapters.telemetry.text(),

@@ -1,6 +1,7 @@
 import { DebianImageBuilder, PYTHON_PACKAGES } from '../adapters/image-builder/debian-image-builder.js';
 import type { ContainerEngine } from '../application/ports/container-engine.port.js';
 import { messageOf } from '../domain/error/agent-error.js';
+import { connectEngine } from './connect-engine.js';
 
 /** What is used when nobody names an image: a small official one, or one made here. */
 const OFFICIAL_IMAGE = 'python:3.13-slim';
@@ -11,10 +12,10 @@ const PULL_MS = 600_000;
 
 /** Makes sure of the default image, and resolves with its name. */
 export async function ensureDefaultImage(
-  engine: ContainerEngine,
   onProgress: (message: string) => void,
   signal: AbortSignal,
 ): Promise<string> {
+  const engine = await connectEngine();
   for (const image of [LOCAL_IMAGE, OFFICIAL_IMAGE]) {
     if (await engine.inspectImage(image, { signal })) return image;
   }

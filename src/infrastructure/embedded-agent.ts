@@ -1,7 +1,5 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DockerContainerEngine } from '../adapters/docker/docker-container-engine.adapter.js';
-import { findDockerEndpoint } from '../adapters/docker/docker-endpoint.js';
 import { InstanceLock } from '../adapters/host/instance-lock.js';
 import { HostScratchStore } from '../adapters/scratch/host-scratch-store.adapter.js';
 import type { AgentSettings } from '../application/agent-settings.js';
@@ -10,6 +8,7 @@ import type { UseCases } from '../application/use-cases.js';
 import { messageOf } from '../domain/error/agent-error.js';
 import { LABELS } from '../domain/kernel/container-labels.js';
 import { Agent } from './agent.js';
+import { connectEngine } from './connect-engine.js';
 import type { DaemonSettings } from './config/to-daemon-settings.js';
 
 /** State folders of embedded agents, named after their agent ids, below `var-base-path`. */
@@ -62,7 +61,7 @@ export async function startEmbeddedAgent(
 async function sweepDead(folder: string, daemon: DaemonSettings, logger: Logger, signal: AbortSignal): Promise<void> {
   const agentIds = (await readdir(folder)).filter((name) => name.includes('-embedded-'));
   if (agentIds.length === 0) return;
-  const engine = new DockerContainerEngine({ endpoint: await findDockerEndpoint() });
+  const engine = await connectEngine();
   for (const agentId of agentIds) {
     const state = join(folder, agentId);
     try {

@@ -172,6 +172,10 @@ describe.each(['python', 'jupyter'] as const)('query mode in %s', (image) => {
   it('keeps output of programs and prints in order, and streams as they write', async () => {
     const code = 'import os, subprocess\nfor i in range(3):\n    print("p", i)\n    os.system(f"echo s {i}")';
     if (image === 'python') expect((await kernel.run('code', code)).stdout).toBe('p 0\ns 0\np 1\ns 1\np 2\ns 2\n');
+    expect(await kernel.run('code', 'import os; os.system("echo child")')).toMatchObject({
+      stdout: 'child\n0',
+      stderr: '',
+    });
     const streams = 'import sys\nfor i in range(5):\n    print("o", i)\n    print("e", i, file=sys.stderr)';
     const { console } = await kernel.run('code', streams);
     expect(console.map(([kind, text]) => `${kind} ${text}`).join('')).toMatch(/^stdout o 0\n/);
@@ -254,6 +258,7 @@ describe.each(['python', 'jupyter'] as const)('query mode in %s', (image) => {
       exitCode: 5,
       stderr: expect.stringContaining('exited with code 5'),
     });
+    expect(await kernel.run('code', 'import os; os.abort()')).toMatchObject({ exitCode: -6 });
     expect(await kernel.run('code', 'x = 41; "x" in globals()')).toMatchObject({ stdout: 'True', exitCode: 0 });
   });
 

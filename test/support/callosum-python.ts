@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 const FOLDER = fileURLToPath(new URL('../../.runtime/venv-callosum', import.meta.url));
-const PYTHON = `${FOLDER}/bin/python`;
+/** The Python that has Callosum, once `callosumMissing` found or made it. */
+export const PYTHON = `${FOLDER}/bin/python`;
 const CLIENT = fileURLToPath(new URL('../fixtures/rpc/callosum_client.py', import.meta.url));
 const PACKAGES = ['callosum[zeromq]==1.0.3', 'msgpack>=1.1', 'temporenc==0.1.0', 'attrs>=24'];
 const INSTALL_MS = 240_000;

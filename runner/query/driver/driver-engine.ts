@@ -12,7 +12,7 @@ import type { Language } from '../runtime-choice.js';
 import { LineSplitter, parseDriverEvent, type DriverEvent } from './driver-protocol.js';
 
 const START_TIMEOUT_MS = 30_000;
-const COMPLETION_TIMEOUT_MS = 2000;
+const COMPLETION_TIMEOUT_MS = 10_000;
 const REPEAT_INTERRUPT_MS = 300;
 
 const SCRIPTS: Record<Exclude<Language, 'none'>, string> = {

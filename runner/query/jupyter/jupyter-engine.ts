@@ -5,15 +5,18 @@ import { HOME } from '../../boot/account.js';
 import type { Environment } from '../../boot/child-environment.js';
 import type { Console } from '../../console.js';
 import { startChild, type Child } from '../../process/child.js';
-import { OutputPump, type OutputSink } from '../../process/output-pump.js';
+import { OutputPump } from '../../process/output-pump.js';
+import { endedChildrenFaults } from '../../process/process-tree.js';
 import type { FrameSender } from '../../wire/frame-sender.js';
 import { LanguageProcessGone, type QueryEngine, type RunSink } from '../query-engine.js';
+import { LastWords } from './last-words.js';
 import { connectionInfo, JupyterClient, type ReceivedMessage } from './jupyter-client.js';
 import { JupyterRun } from './jupyter-run.js';
 import type { Kernelspec } from './kernelspec.js';
 
 const START_TIMEOUT_MS = 30_000;
 const PROBE_EVERY_MS = 100;
+const LATE_OUTPUT_MS = 250;
 
 export interface JupyterOptions {
   readonly spec: Kernelspec;
@@ -35,6 +38,7 @@ export class JupyterEngine implements QueryEngine {
     private readonly child: Child,
     private readonly client: JupyterClient,
     private readonly pumps: readonly OutputPump[],
+    private readonly lastWords: LastWords,
   ) {}
 
   get what(): string {
@@ -65,17 +69,13 @@ export class JupyterEngine implements QueryEngine {
     // Set before the first message can arrive: sockets deliver in later turns of the event loop.
     const late: { engine?: JupyterEngine } = {};
     const client = new JupyterClient(base, key, (message) => late.engine?.receive(message));
-    // The kernel sends the user's output by messages. This is what it says itself: for the user when it breaks during
-    // a run, else for the log.
-    const sink: OutputSink = {
-      push: (frame) => (late.engine?.current ? sender.push(frame) : void console.write(Buffer.from(frame.payload))),
-      get congested() {
-        return sender.congested;
-      },
-      room: () => sender.room(),
-    };
-    const pumps = [new OutputPump(child.stdout, 'stderr', sink), new OutputPump(child.stderr, 'stderr', sink)];
-    const engine = (late.engine = new JupyterEngine(options, child, client, pumps));
+    // The kernel sends the user's output by messages and repeats some of it here, so this goes to the log only.
+    const last = new LastWords(sender);
+    const pumps = [
+      new OutputPump(child.stdout, 'stdout', last, console),
+      new OutputPump(child.stderr, 'stderr', last, console),
+    ];
+    const engine = (late.engine = new JupyterEngine(options, child, client, pumps, last));
     void child.exited.then(() => {
       engine.gone = true;
       client.close();
@@ -83,7 +83,6 @@ export class JupyterEngine implements QueryEngine {
     });
     try {
       await engine.waitUntilReady();
-      await OutputPump.drained(pumps);
     } catch (error) {
       await engine.abandon();
       throw error;
@@ -102,11 +101,17 @@ export class JupyterEngine implements QueryEngine {
     });
     const run = new JupyterRun(id, sink, (question, value) => this.client.reply(question, 'input_reply', { value }));
     this.current = run;
+    const faultsBefore = endedChildrenFaults(this.child.pid);
     const outcome = await Promise.race([run.finished, this.child.exited]);
-    if (typeof outcome === 'number') await OutputPump.drained(this.pumps);
-    else await this.abandon();
+    // ipykernel sends what programs wrote up to 0.2 s later, so also after it has become idle.
+    if (typeof outcome === 'number' && endedChildrenFaults(this.child.pid) !== faultsBefore) {
+      await new Promise((resolve) => setTimeout(resolve, LATE_OUTPUT_MS));
+    }
     this.current = undefined;
     if (typeof outcome === 'number') return outcome;
+    await this.abandon();
+    const fatal = this.lastWords.fatalError();
+    if (fatal !== undefined) sink.frame({ kind: 'stderr', payload: fatal });
     throw new LanguageProcessGone(outcome, run.started);
   }
 

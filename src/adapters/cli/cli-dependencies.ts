@@ -80,7 +80,7 @@ export interface QuickstartSetup {
   /** Resolves with a description of the container engine, e.g. `Docker 24.0.7, cgroup v2`; starts nothing itself. */
   checkEngine(signal: AbortSignal): Promise<string>;
   /** Looks at the machine itself, not at the agent's books, for what a destroyed kernel left. */
-  leftovers(trace: KernelTrace, signal: AbortSignal): Promise<readonly Leftover[]>;
+  leftovers(trace: KernelTrace, request: ConfigRequest, signal: AbortSignal): Promise<readonly Leftover[]>;
   /** One GET of a page; rejects when it can't be had within a few seconds. */
   fetchPage(url: string, signal: AbortSignal): Promise<string>;
 }

@@ -12,6 +12,7 @@ import { planRuntime, type RuntimeFile, type RuntimePlan } from './runtime-files
 const TARGET = '/opt/backend.ai';
 const DEFAULT_TIMEOUT_MS = 60_000;
 const STALE_AFTER_MS = 10 * 60_000;
+const PUBLISH_ATTEMPTS = 5;
 
 export interface NodeRunnerRuntimeOptions {
   /** Host directory for runtimes; each version gets a folder of its own, shared by all kernels. */
@@ -119,16 +120,29 @@ async function build(directory: string, plan: RuntimePlan, signal: AbortSignal):
       await place(file, join(temporary, file.target));
     }
     for (const path of await directoriesOf(temporary)) await chmod(path, 0o755);
-    // What is there under the name is damaged, or complete because another process was faster.
-    if (!(await isComplete(directory, plan))) {
-      await rename(directory, `${directory}.${randomUUID()}.old`).catch(() => undefined);
-      await rename(temporary, directory).catch(async (error: unknown) => {
-        if (!(await isComplete(directory, plan))) throw error;
-      });
-    }
+    await publish(temporary, directory, plan);
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/**
+ * Gives the finished folder its name. Where another process was faster its folder, which is the same, stays; only one
+ * found damaged is moved aside, which may be tried by several processes at once, hence the attempts.
+ */
+async function publish(temporary: string, directory: string, plan: RuntimePlan): Promise<void> {
+  let failure: unknown;
+  for (let attempt = 0; attempt < PUBLISH_ATTEMPTS; attempt += 1) {
+    try {
+      await rename(temporary, directory);
+      return;
+    } catch (error) {
+      failure = error;
+    }
+    if (await isComplete(directory, plan)) return;
+    await rename(directory, `${directory}.${randomUUID()}.old`).catch(() => undefined);
+  }
+  throw failure;
 }
 
 /** Big files are linked where that is possible: it takes no time and no space. */

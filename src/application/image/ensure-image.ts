@@ -5,6 +5,7 @@ import { normaliseArchitecture } from '../../domain/image/architecture.js';
 import { decidePull } from '../../domain/image/pull-decision.js';
 import type { ImageRequest } from '../../domain/kernel/kernel-spec.js';
 import { AgentSettings } from '../agent-settings.js';
+import { waitFor } from '../concurrency/wait-for.js';
 import type { Call } from '../ports/call.js';
 import { Clock } from '../ports/clock.port.js';
 import { ContainerEngine, type ImageDetails, type PullProgress } from '../ports/container-engine.port.js';
@@ -22,7 +23,7 @@ const LONGEST_PULL_MS = 24 * 3_600_000;
 @injectable()
 export class EnsureImage {
   /** Pulls under way by image name: kernels that want the same image wait for one pull. */
-  readonly #pulls = new Map<string, Promise<void>>();
+  readonly #pulls = new Map<string, { readonly pull: Promise<void>; readonly owner: AbortSignal }>();
 
   constructor(
     @inject(ContainerEngine) private readonly engine: ContainerEngine,
@@ -57,15 +58,15 @@ export class EnsureImage {
       const underWay = this.#pulls.get(request.canonical);
       if (!underWay) break;
       try {
-        await underWay;
+        await waitFor(underWay.pull, call.signal);
         return;
       } catch (error) {
         call.signal.throwIfAborted();
-        if (!isAbortError(error)) throw error;
+        if (!underWay.owner.aborted) throw error;
       }
     }
     const pull = this.#pull(request, observer, call).finally(() => this.#pulls.delete(request.canonical));
-    this.#pulls.set(request.canonical, pull);
+    this.#pulls.set(request.canonical, { pull, owner: call.signal });
     await pull;
   }
 

@@ -43,7 +43,11 @@ export class CreateKernel {
 
   async execute(spec: KernelSpec, signal: AbortSignal): Promise<CreatedKernel> {
     for (;;) {
-      await waitFor(this.registry.swept(spec.kernelId), signal);
+      const sweep = this.registry.sweepOf(spec.kernelId);
+      if (sweep) {
+        await waitFor(sweep, signal);
+        continue;
+      }
       const existing = this.registry.find(spec.kernelId);
       if (!existing) break;
       const isEnding = existing.kernel.state === 'TERMINATING' || existing.signal.aborted;

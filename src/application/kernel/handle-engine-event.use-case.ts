@@ -3,11 +3,16 @@ import { messageOf } from '../../domain/error/agent-error.js';
 import { containerStartupFailed } from '../../domain/error/errors.js';
 import { LABELS, parseContainerLabels } from '../../domain/kernel/container-labels.js';
 import { AgentSettings } from '../agent-settings.js';
+import { Clock } from '../ports/clock.port.js';
 import type { EngineEvent } from '../ports/container-engine.port.js';
 import { Logger } from '../ports/logger.port.js';
 import { KernelRegistry } from './kernel-registry.js';
 import { KernelTerminator } from './kernel-terminator.js';
 import type { LiveKernel } from './live-kernel.js';
+import { PostMortem } from './post-mortem.js';
+
+/** To say why a container died, nobody waits longer. */
+const POST_MORTEM_MS = 5_000;
 
 /** What the engine tells about containers of this agent (lifecycle.md §5.4). Never throws: the stream must go on. */
 @injectable()
@@ -16,6 +21,8 @@ export class HandleEngineEvent {
     @inject(AgentSettings) private readonly settings: AgentSettings,
     @inject(KernelRegistry) private readonly registry: KernelRegistry,
     @inject(KernelTerminator) private readonly terminator: KernelTerminator,
+    @inject(PostMortem) private readonly postMortem: PostMortem,
+    @inject(Clock) private readonly clock: Clock,
     @inject(Logger) private readonly logger: Logger,
   ) {}
 
@@ -36,14 +43,32 @@ export class HandleEngineEvent {
   }
 
   #died(live: LiveKernel, exitCode: number): void {
-    live.kernel.exitCode = exitCode;
-    if (live.termination || live.restart) return;
-    if (live.creation) {
-      live.giveUp(containerStartupFailed(`the container ended with exit code ${exitCode} before it was ready`));
-      return;
-    }
-    this.terminator.terminate(live, 'self-terminated').catch((error: unknown) => {
-      this.logger.error(messageOf(error), { kernel_id: live.kernel.id });
+    const { kernel } = live;
+    // A restart ends the old container itself, and asks the new one whether it lives.
+    if (live.termination || kernel.state === 'RESTARTING') return;
+    kernel.exitCode = exitCode;
+    this.#end(live, exitCode).catch((error: unknown) => {
+      this.logger.error(messageOf(error), { kernel_id: kernel.id });
     });
+  }
+
+  async #end(live: LiveKernel, exitCode: number): Promise<void> {
+    if (live.kernel.state === 'PREPARING') {
+      const reason = await this.#reasonOf(live, exitCode);
+      live.giveUp(reason);
+    }
+    // It may have come through all the same: then it was told to have started, and ends like any other.
+    await (live.creation ?? live.restart)?.catch(() => undefined);
+    await this.terminator.terminate(live, 'self-terminated');
+  }
+
+  async #reasonOf({ kernel }: LiveKernel, exitCode: number): Promise<Error> {
+    using deadline = this.clock.deadline(POST_MORTEM_MS);
+    try {
+      await this.postMortem.mustLive(kernel.containerId ?? '', { signal: deadline.signal });
+    } catch (error) {
+      if (error instanceof Error && error.name === containerStartupFailed('').name) return error;
+    }
+    return containerStartupFailed(`the container ended with exit code ${exitCode} before it was ready`);
   }
 }

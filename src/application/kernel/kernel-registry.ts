@@ -33,21 +33,20 @@ export class KernelRegistry {
     return this.#departed.has(id);
   }
 
-  /** Removes what nobody owns; a kernel of that id is not made meanwhile. Does nothing if there is one. */
+  /** Removes what nobody owns; no kernel of that id is made meanwhile. Does nothing if there is one. */
   async sweep(id: KernelId, work: () => Promise<void>): Promise<void> {
     if (this.#kernels.has(id)) return;
-    const sweep = this.swept(id)
-      .then(work)
-      .finally(() => {
-        if (this.#sweeps.get(id) === sweep) this.#sweeps.delete(id);
-      });
-    this.#sweeps.set(id, sweep);
+    const sweep = (this.#sweeps.get(id) ?? Promise.resolve()).then(work);
+    const over = sweep.then(nothing, nothing).finally(() => {
+      if (this.#sweeps.get(id) === over) this.#sweeps.delete(id);
+    });
+    this.#sweeps.set(id, over);
     await sweep;
   }
 
-  /** When nothing is being swept under this id. */
-  async swept(id: KernelId): Promise<void> {
-    await this.#sweeps.get(id)?.catch(() => undefined);
+  /** Resolves when what is being swept for this id, if anything is, is gone. */
+  sweepOf(id: KernelId): Promise<void> | undefined {
+    return this.#sweeps.get(id);
   }
 
   find(id: KernelId): LiveKernel | undefined {
@@ -67,3 +66,5 @@ export class KernelRegistry {
     return [...this.#kernels.values()];
   }
 }
+
+const nothing = () => undefined;

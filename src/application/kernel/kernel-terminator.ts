@@ -1,6 +1,6 @@
 import { inject, injectable } from 'inversify';
 import { messageOf } from '../../domain/error/agent-error.js';
-import { containerTeardownIncomplete } from '../../domain/error/errors.js';
+import { containerTeardownIncomplete, kernelTerminated } from '../../domain/error/errors.js';
 import type { TerminationReason } from '../../domain/kernel/termination-reason.js';
 import { AgentSettings } from '../agent-settings.js';
 import { EventBus } from '../ports/event-bus.port.js';
@@ -14,8 +14,8 @@ import { StageRunner } from './provision/stage-runner.js';
 /**
  * The one way in which a kernel ends, whatever ended it.
  *
- * Order: state on disk, teardown, terminal event, record gone. A crash before the event repeats all of it, a crash after
- * it can repeat the event; nothing can lose it. If something can't be torn down (the engine is away), the kernel stays
+ * Order: state on disk, teardown, terminal event, record gone, books. A crash before the event repeats all of it, a crash
+ * after it can repeat the event; nothing can lose it. If something can't be torn down (the engine is away), the kernel stays
  * TERMINATING with everything it holds and the reconciler comes back to it: what is still in use is never handed out.
  */
 @injectable()
@@ -34,17 +34,19 @@ export class KernelTerminator {
   async terminate(live: LiveKernel, reason: TerminationReason): Promise<void> {
     live.kernel.recordReason(reason);
     if (live.kernel.state === 'TERMINATED') return;
-    live.termination ??= this.#terminate(live);
-    try {
-      await live.termination;
-    } finally {
+    live.termination ??= this.#terminate(live).finally(() => {
       live.termination = undefined;
-    }
+    });
+    await live.termination;
   }
 
   async #terminate(live: LiveKernel): Promise<void> {
     const { kernel } = live;
     kernel.become('TERMINATING');
+    if (live.adoption) {
+      live.giveUp(kernelTerminated('the kernel was terminated while the agent took it over'));
+      await live.adoption.catch(() => undefined);
+    }
     await this.#remember(live);
     const failures = await this.stages.unwind(live);
     if (failures.length > 0) {
@@ -53,22 +55,29 @@ export class KernelTerminator {
         { hint: 'the agent keeps its resources and tries again by itself', cause: new AggregateError(failures) },
       );
     }
-    if (!live.suppressTerminalEvent) {
-      await this.events.announce({
-        name: 'kernel_terminated',
-        body: {
-          kernel_id: kernel.id,
-          session_id: kernel.sessionId,
-          reason: kernel.recordReason('unknown'),
-          exit_code: kernel.exitCode ?? -1,
-        },
-      });
-    }
+    await this.#tell(live);
     await this.store.remove(kernel.id);
+    this.stages.release(live);
     kernel.become('TERMINATED');
     this.registry.delete(live);
     this.telemetry.remove({ agent_id: this.settings.agentId, kernel_id: kernel.id });
     this.logger.info('kernel terminated', { kernel_id: kernel.id, reason: kernel.terminationReason });
+  }
+
+  /** Once, also when what comes after it has to be tried again. */
+  async #tell(live: LiveKernel): Promise<void> {
+    const { kernel } = live;
+    if (live.suppressTerminalEvent || live.terminalEventTold) return;
+    live.terminalEventTold = true;
+    await this.events.announce({
+      name: 'kernel_terminated',
+      body: {
+        kernel_id: kernel.id,
+        session_id: kernel.sessionId,
+        reason: kernel.recordReason('unknown'),
+        exit_code: kernel.exitCode ?? -1,
+      },
+    });
   }
 
   /** A full disk must not keep a kernel alive: its end is then found again by comparing with the engine. */

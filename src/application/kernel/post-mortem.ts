@@ -23,7 +23,9 @@ export class PostMortem {
     const { id, exitCode, oomKilled, error } = details;
     const how = oomKilled ? 'ran out of memory and ended' : 'ended';
     const what = `the container ${how} with exit code ${exitCode} before it was ready`;
-    return containerStartupFailed([what, error, await this.#logTail(id, call)].filter((part) => part !== '').join(': '));
+    return containerStartupFailed(
+      [what, error, await this.#logTail(id, call)].filter((part) => part !== '').join(': '),
+    );
   }
 
   async #logTail(containerId: string, call: Call): Promise<string> {

@@ -2,7 +2,8 @@ import { inject, injectable } from 'inversify';
 import { messageOf } from '../../domain/error/agent-error.js';
 import { LABELS, parseContainerLabels } from '../../domain/kernel/container-labels.js';
 import { Kernel } from '../../domain/kernel/kernel.js';
-import { type ObservedContainer, plan, type Step } from '../../domain/plan/plan.js';
+import type { TerminationReason } from '../../domain/kernel/termination-reason.js';
+import { type DesiredKernel, type ObservedContainer, plan, type Step } from '../../domain/plan/plan.js';
 import { AgentSettings } from '../agent-settings.js';
 import { ContainerEngine, type ContainerState } from '../ports/container-engine.port.js';
 import { EventBus } from '../ports/event-bus.port.js';
@@ -24,6 +25,9 @@ const CONDITION: Readonly<Record<ContainerState, ObservedContainer['condition']>
   exited: 'dead',
   dead: 'dead',
 };
+
+/** A kernel as it was when the pass began. */
+type Snapshot = DesiredKernel & { readonly live: LiveKernel };
 
 /** Makes the machine what the records say, at start and every few seconds; decides by the pure `plan`. */
 @injectable()
@@ -59,7 +63,8 @@ export class ReconcileKernels {
     const labels = { agent_id: this.settings.agentId };
     this.telemetry.count('backendai_sync_container_lifecycle_trigger_count', labels);
     // Kernels first: one that is made while we look would otherwise seem to have no container.
-    const kernels = this.registry.all().map((live) => ({
+    const before = this.registry.all().map((live): Snapshot => ({
+      live,
       kernelId: live.kernel.id,
       state: live.kernel.state,
       containerId: live.kernel.containerId,
@@ -74,7 +79,7 @@ export class ReconcileKernels {
       const identity = parseContainerLabels(summary.labels);
       if (identity) containers.push({ ...identity, containerId: summary.id, condition: CONDITION[summary.state] });
     }
-    const steps = plan({ containers, scratches }, { kernels }).filter((step) => this.#stillTrue(step));
+    const steps = plan({ containers, scratches }, { kernels: before }).filter((step) => this.#stillTrue(step, before));
     const outcomes = await Promise.allSettled(steps.map((step) => this.#apply(step, signal)));
     outcomes.forEach((outcome, index) => {
       const step = steps[index];
@@ -93,11 +98,13 @@ export class ReconcileKernels {
   }
 
   /** The registry moved on while the engine was being asked: do only what is still called for. */
-  #stillTrue(step: Step): boolean {
+  #stillTrue(step: Step, before: readonly Snapshot[]): boolean {
     const live = this.registry.find(step.kernelId);
-    if (!live) return step.type === 'remove-container' || step.type === 'remove-scratch';
-    if (live.busy || step.type === 'remove-scratch') return false;
-    return step.type !== 'remove-container' || (!step.announce && live.kernel.containerId !== step.containerId);
+    const then = before.find(({ kernelId }) => kernelId === step.kernelId);
+    if (!live || !then) return live === then;
+    const isSame =
+      live === then.live && live.kernel.state === then.state && live.kernel.containerId === then.containerId;
+    return isSame && !live.busy;
   }
 
   async #apply(step: Step, signal: AbortSignal): Promise<void> {
@@ -107,24 +114,39 @@ export class ReconcileKernels {
         if (live) await this.adopter.adopt(live, step.containerId, signal);
         return;
       case 'terminate':
-        if (live) await this.terminator.terminate(live, step.reason);
+        if (live) await this.#terminate(live, step.reason, signal);
         return;
       case 'remove-container':
-        await this.engine.removeContainer(step.containerId, { signal });
-        if (!step.announce) return;
-        await this.scratch.remove(step.kernelId, { signal });
-        await this.events.announce({
-          name: 'kernel_terminated',
-          body: {
-            kernel_id: step.kernelId,
-            session_id: step.sessionId,
-            reason: 'terminated-unknown-container',
-            exit_code: -1,
-          },
-        });
+        if (live) await this.engine.removeContainer(step.containerId, { signal });
+        else await this.registry.sweep(step.kernelId, () => this.#removeUnknown(step, signal));
         return;
       case 'remove-scratch':
-        if (!live) await this.scratch.remove(step.kernelId, { signal });
+        await this.registry.sweep(step.kernelId, () => this.scratch.remove(step.kernelId, { signal }));
     }
+  }
+
+  /** How it ended is what an event that never came would have told. */
+  async #terminate(live: LiveKernel, reason: TerminationReason, signal: AbortSignal): Promise<void> {
+    const { kernel } = live;
+    if (reason === 'self-terminated' && kernel.exitCode === null && kernel.containerId !== null) {
+      const details = await this.engine.inspectContainer(kernel.containerId, { signal });
+      kernel.exitCode = details?.exitCode ?? null;
+      if (details?.oomKilled === true) kernel.notice = 'oom';
+    }
+    await this.terminator.terminate(live, reason);
+  }
+
+  async #removeUnknown(step: Extract<Step, { type: 'remove-container' }>, signal: AbortSignal): Promise<void> {
+    const { kernelId, sessionId } = step;
+    await this.engine.removeContainer(step.containerId, { signal });
+    // If it departed, the engine made this after we had given up waiting for it, and the kernel's end was told.
+    if (step.announce && !this.registry.hasDeparted(kernelId)) {
+      const body = { kernel_id: kernelId, session_id: sessionId, exit_code: -1 };
+      await this.events.announce({
+        name: 'kernel_terminated',
+        body: { ...body, reason: 'terminated-unknown-container' },
+      });
+    }
+    await this.scratch.remove(kernelId, { signal });
   }
 }

@@ -3,11 +3,13 @@ import { messageOf } from '../../domain/error/agent-error.js';
 import { containerStartupFailed, kernelNotFound } from '../../domain/error/errors.js';
 import type { KernelId } from '../../domain/kernel/kernel-id.js';
 import { AgentSettings } from '../agent-settings.js';
+import { waitFor } from '../concurrency/wait-for.js';
 import { Clock } from '../ports/clock.port.js';
 import { KernelStore } from '../ports/kernel-store.port.js';
 import { Logger } from '../ports/logger.port.js';
 import type { CreatedKernel } from '../use-cases.js';
 import { CreationReport } from './creation-report.js';
+import { failureOf } from './failure-of.js';
 import { KernelRegistry } from './kernel-registry.js';
 import { KernelTerminator } from './kernel-terminator.js';
 import type { LiveKernel } from './live-kernel.js';
@@ -30,48 +32,62 @@ export class RestartKernel {
     @inject(Logger) private readonly logger: Logger,
   ) {}
 
+  /** A second call joins a restart under way. */
   async execute(kernelId: KernelId, signal: AbortSignal): Promise<CreatedKernel> {
     const live = this.registry.get(kernelId);
-    if (live.creation) await live.creation;
-    if (live.termination || live.kernel.state === 'TERMINATING') {
-      throw kernelNotFound(`kernel ${kernelId} is being terminated`, { field: 'kernel_id' });
+    if (live.creation) await waitFor(live.creation, signal);
+    if (live.adoption) await waitFor(live.adoption, signal);
+    if (live.restart) return waitFor(live.restart, signal);
+    if (live.kernel.state !== 'RUNNING') {
+      throw kernelNotFound(`kernel ${kernelId} is ${live.kernel.state} and can't be restarted`, {
+        field: 'kernel_id',
+        allowed: 'a kernel that is RUNNING',
+      });
     }
-    live.restart ??= this.#restart(live, AbortSignal.any([signal, live.signal]));
-    try {
-      return await live.restart;
-    } finally {
+    live.restart = this.#restart(live, AbortSignal.any([signal, live.signal])).finally(() => {
       live.restart = undefined;
-    }
+    });
+    return live.restart;
   }
 
   async #restart(live: LiveKernel, signal: AbortSignal): Promise<CreatedKernel> {
     const { kernel } = live;
     const began = this.clock.monotonic();
     live.timingsMs = {};
+    await this.#begin(live, signal);
     try {
-      kernel.become('RESTARTING');
-      await this.store.save(kernel.toRecord(this.settings.agentId));
       const failures = await this.stages.unwind(live, (stage) => stage.onRestart === 'remake');
       if (failures.length > 0) throw new AggregateError(failures, failures.map(messageOf).join('; '));
-      for (const stage of this.stages.stages) {
-        if (stage.onRestart !== 'keep') await this.stages.setUp(live, stage, signal);
-      }
-      signal.throwIfAborted();
+      await this.stages.setUp(live, signal, (stage) => stage.onRestart !== 'keep');
       kernel.become('RUNNING');
       kernel.startedAtMs = this.clock.now();
       await this.store.save(kernel.toRecord(this.settings.agentId));
+      signal.throwIfAborted();
     } catch (error) {
+      const failure = failureOf(error, signal);
       await this.terminator.terminate(live, 'failed-to-start').catch((problem: unknown) => {
         this.logger.error(messageOf(problem), { kernel_id: kernel.id });
       });
-      throw containerStartupFailed(`the kernel could not be restarted: ${messageOf(error)}`, {
+      throw containerStartupFailed(`the kernel could not be restarted: ${failure.message}`, {
         hint: 'it was terminated; create it again',
-        cause: error,
+        cause: failure,
       });
     }
     live.timingsMs['total'] = this.clock.monotonic() - began;
     await this.report.announceStarted(live);
     this.logger.info('kernel restarted', { kernel_id: kernel.id });
     return this.report.of(live);
+  }
+
+  /** Up to here the kernel runs on as if nobody had asked. */
+  async #begin({ kernel }: LiveKernel, signal: AbortSignal): Promise<void> {
+    try {
+      kernel.become('RESTARTING');
+      signal.throwIfAborted();
+      await this.store.save(kernel.toRecord(this.settings.agentId));
+    } catch (error) {
+      kernel.become('RUNNING');
+      throw failureOf(error, signal);
+    }
   }
 }

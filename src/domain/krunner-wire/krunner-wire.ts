@@ -72,3 +72,20 @@ export interface RunnerApp {
   readonly allowed_arguments?: readonly string[];
   readonly allowed_envs?: readonly string[];
 }
+
+/**
+ * Variables that would act on the runner's own process while it is still root. The agent starts containers with these
+ * empty; what the user set reaches the user's programs through environ.txt, which is read for them alone.
+ */
+export const SHIELDED_VARIABLES: readonly string[] = [
+  'LD_PRELOAD',
+  'LD_AUDIT',
+  'GLIBC_TUNABLES',
+  'NODE_OPTIONS',
+  'NODE_EXTRA_CA_CERTS',
+  'NODE_V8_COVERAGE',
+  'NODE_REDIRECT_WARNINGS',
+  'NODE_COMPILE_CACHE',
+  'NODE_DEBUG',
+  'OPENSSL_CONF',
+];

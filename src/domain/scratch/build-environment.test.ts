@@ -37,7 +37,6 @@ const input: EnvironmentInput = {
   mounts: [],
   allocation: { cpu: { cpu: { 0: '1', 3: '1' } } },
   attached: { cpu: [{ deviceId: '0', modelName: '', memoryBytes: null }], mock: [] },
-  runnerEnv: {},
   deviceEnv: [],
 };
 const withEnviron = (environ: Record<string, string>): EnvironmentInput => ({ ...input, spec: { ...spec, environ } });
@@ -70,7 +69,7 @@ describe('buildEnvironment', () => {
     expect(environ).toMatchObject({ BACKENDAI_CLUSTER_ROLE: 'sub', NPROC: '9', MINE: 'a=b c' });
   });
 
-  it('lets nobody choose an identity, the runner’s variables, or devices', () => {
+  it('lets nobody choose an identity, or override what devices need', () => {
     const environ = buildEnvironment({
       ...withEnviron({
         LOCAL_USER_ID: '0',
@@ -80,11 +79,10 @@ describe('buildEnvironment', () => {
         MOCK_VISIBLE_DEVICES: 'all',
       }),
       identity: { uid: undefined, gid: undefined, additionalGids: [] },
-      runnerEnv: { LD_PRELOAD: '/opt/kernel/libbaihook.so' },
-      deviceEnv: [{ MOCK_VISIBLE_DEVICES: 'g0' }],
+      deviceEnv: [{ LD_PRELOAD: '/opt/hook.so', MOCK_VISIBLE_DEVICES: 'g0' }],
     });
     for (const name of ['LOCAL_USER_ID', 'LOCAL_GROUP_ID', 'ADDITIONAL_GIDS']) expect(environ).not.toHaveProperty(name);
-    expect(environ).toMatchObject({ LD_PRELOAD: '/opt/kernel/libbaihook.so', MOCK_VISIBLE_DEVICES: 'g0' });
+    expect(environ).toMatchObject({ LD_PRELOAD: '/opt/hook.so', MOCK_VISIBLE_DEVICES: 'g0' });
   });
 
   it('describes the first accelerator that is really attached', () => {

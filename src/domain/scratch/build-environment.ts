@@ -25,8 +25,6 @@ export interface EnvironmentInput {
   readonly allocation: Allocation;
   /** Device name → devices of this kernel, in allocation order. */
   readonly attached: Readonly<Record<string, readonly DeviceFacts[]>>;
-  /** What the in-container runner needs (RunnerLaunch.env). */
-  readonly runnerEnv: Readonly<Record<string, string>>;
   /** What accelerators add, in the order of the plug-ins. */
   readonly deviceEnv: readonly Readonly<Record<string, string>>[];
 }
@@ -37,7 +35,7 @@ const MIB = 1_048_576;
 
 /**
  * The environment of a kernel (lifecycle.md §1.2, §1.5, §1.15): what the caller gave, what every kernel can rely on, who it
- * is, its cores and accelerators, and what runner and accelerators need, which nobody can override. Throws
+ * is, its cores and accelerators, and what accelerators need, which nobody can override. Throws
  * InvalidArgumentError for variables that can't be given to a container.
  */
 export function buildEnvironment(input: EnvironmentInput): Record<string, string> {
@@ -51,7 +49,7 @@ export function buildEnvironment(input: EnvironmentInput): Record<string, string
   if (mounts.length > 0) environ['BACKENDAI_PERSISTENT_PATHS'] = mounts.map(({ kernelPath }) => kernelPath).join(':');
   const cores = Object.keys(input.allocation['cpu']?.['cpu'] ?? {}).length;
   for (const name of input.coreCountVariables) environ[name] ??= String(cores);
-  Object.assign(environ, acceleratorVariables(input.attached), ...input.deviceEnv, input.runnerEnv);
+  Object.assign(environ, acceleratorVariables(input.attached), ...input.deviceEnv);
   checkEnviron(environ);
   return environ;
 }

@@ -28,10 +28,11 @@ export function describeProblem(problem: ConfigProblem): string {
 }
 
 /** One error that lists all problems; its `field` and `allowed` are those of the first. */
-export function configurationError(problems: readonly ConfigProblem[]): AgentError {
+export function configurationError(problems: readonly ConfigProblem[], warnings: readonly string[] = []): AgentError {
   const first = problems[0];
   const lines = problems.slice(0, MAX_SHOWN).map(describeProblem);
   if (problems.length > MAX_SHOWN) lines.push(`… and ${problems.length - MAX_SHOWN} more`);
+  lines.push(...warnings.slice(0, MAX_SHOWN).map((warning) => `warning: ${warning}`));
   const head =
     problems.length === 1 ? 'invalid configuration: ' : `invalid configuration, ${problems.length} errors:\n  `;
   return configurationInvalid(head + lines.join('\n  '), {

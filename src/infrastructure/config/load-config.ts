@@ -46,7 +46,7 @@ function defaultContext(flat: FlatDocument, env: LoadOptions['env']): DefaultCon
 
 /**
  * Loads and validates the configuration (lifecycle.md §7.1). Reads files only: directories are made by those who use
- * them. Throws one ConfigurationError that lists every problem.
+ * them. Throws one ConfigurationError that lists every problem, and the warnings that may explain them.
  */
 export function loadConfig(options: LoadOptions): LoadedConfig {
   const { env, cwd, home } = options;
@@ -79,7 +79,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const values = sections as unknown as ConfigValues;
   const combined = checkCombinations(values, origins, invalid);
   problems.push(...combined.problems);
-  if (problems.length > 0) throw configurationError(problems);
+  if (problems.length > 0) throw configurationError(problems, flat.warnings);
   const warnings = [...flat.warnings, ...combined.warnings];
   if (ineffective.length > 0) warnings.push(`known, but without effect here yet: ${ineffective.join(', ')}`);
   return { values, origins, warnings, file: document?.file ?? null, standalone: defaults.standalone };

@@ -23,6 +23,7 @@ import { ScratchProvisioner } from '../../application/kernel/provision/scratch.p
 import { SlotsProvisioner } from '../../application/kernel/provision/slots.provisioner.js';
 import { StageRunner } from '../../application/kernel/provision/stage-runner.js';
 import { StartProvisioner } from '../../application/kernel/provision/start.provisioner.js';
+import { PostMortem } from '../../application/kernel/post-mortem.js';
 import { ReadLogs } from '../../application/kernel/read-logs.use-case.js';
 import { ReconcileKernels } from '../../application/kernel/reconcile-kernels.use-case.js';
 import { RestartKernel } from '../../application/kernel/restart-kernel.use-case.js';
@@ -48,6 +49,7 @@ const SINGLETONS = [
   KernelRegistry,
   KernelTerminator,
   ListKernels,
+  PostMortem,
   ReadLogs,
   ReconcileKernels,
   RestartKernel,
@@ -93,7 +95,7 @@ export const useCasesModule = new ContainerModule(({ bind }) => {
       const events = context.get<EventBus>(EventBus);
       return {
         createKernel: (spec, signal) => create.execute(spec, signal),
-        destroyKernel: (request) => destroy.execute(request),
+        destroyKernel: (request, signal) => destroy.execute(request, signal),
         restartKernel: (id, signal) => restart.execute(id, signal),
         execute: (request, signal) => code.execute(request, signal),
         interrupt: (id) => code.interrupt(id),

@@ -33,7 +33,8 @@ export class BusyTimes {
           if (typeof name === 'string') onCall?.(name, args);
           const from = performance.now();
           const result: unknown = Reflect.apply(member, object, args);
-          if (!(result instanceof Promise) || typeof name !== 'string' || (names && !names.includes(name))) return result;
+          if (!(result instanceof Promise) || typeof name !== 'string' || (names && !names.includes(name)))
+            return result;
           return result.finally(() => this.#spans.push([from, performance.now()]));
         };
       },

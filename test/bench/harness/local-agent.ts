@@ -1,6 +1,8 @@
 import { Container } from 'inversify';
 import 'reflect-metadata';
 import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { createLogger } from '../../../src/adapters/logging/pino-logger.adapter.js';
 import { ReconcileKernels } from '../../../src/application/kernel/reconcile-kernels.use-case.js';
 import type { ContainerSpec } from '../../../src/application/ports/container-engine.port.js';
 import { UseCases, type CreatedKernel } from '../../../src/application/use-cases.js';
@@ -14,7 +16,6 @@ import type { JobSupervisor } from '../../../src/infrastructure/jobs/job-supervi
 import { drivenAdaptersModule } from '../../../src/infrastructure/modules/driven-adapters.module.js';
 import { type MadeAdapters, makeDrivenAdapters } from '../../../src/infrastructure/modules/make-driven-adapters.js';
 import { useCasesModule } from '../../../src/infrastructure/modules/use-cases.module.js';
-import { MemoryLogger } from '../../support/memory-logger.js';
 import { BusyTimes } from './busy-times.js';
 import { OVERCOMMIT } from './kernel-request.js';
 import type { Workplace } from './workplace.js';
@@ -41,16 +42,19 @@ export class LocalAgent implements AsyncDisposable {
   }
 
   /** `jobs` = the periodic work goes on as in the daemon. */
-  static async start(workplace: Workplace, options: { readonly jobs: boolean }, signal: AbortSignal): Promise<LocalAgent> {
+  static async start(
+    workplace: Workplace,
+    options: { readonly jobs: boolean },
+    signal: AbortSignal,
+  ): Promise<LocalAgent> {
     Object.assign(process.env, OVERCOMMIT);
     const config = loadConfig({ file: workplace.configFile, env: {}, cwd: workplace.directory, home: homedir() });
     const host = readHostFacts();
-    const adapters = await makeDrivenAdapters(
-      toAgentSettings(config, host, 'bench'),
-      toDaemonSettings(config, host),
-      new MemoryLogger(),
-      { signal, timeoutMs: START_CALL_MS },
-    );
+    const settings = toAgentSettings(config, host, 'bench');
+    const file = join(workplace.directory, 'agent.log');
+    const logger = createLogger({ agentId: settings.agentId, level: 'info', destination: { file } });
+    const call = { signal, timeoutMs: START_CALL_MS };
+    const adapters = await makeDrivenAdapters(settings, toDaemonSettings(config, host), logger, call);
     const container = new Container();
     const agent = new LocalAgent(adapters, container, {});
     const engine = agent.busy.watch(adapters.engine, undefined, (name, args) => {
@@ -67,7 +71,10 @@ export class LocalAgent implements AsyncDisposable {
     return agent;
   }
 
-  async create(spec: KernelSpec, signal: AbortSignal): Promise<{ readonly kernel: CreatedKernel; readonly ms: number; readonly ownMs: number }> {
+  async create(
+    spec: KernelSpec,
+    signal: AbortSignal,
+  ): Promise<{ readonly kernel: CreatedKernel; readonly ms: number; readonly ownMs: number }> {
     this.busy.clear();
     const began = performance.now();
     const kernel = await this.useCases.createKernel(spec, signal);

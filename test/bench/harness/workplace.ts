@@ -7,6 +7,7 @@ import { freePort } from './free-port.js';
 /** Both ends' keys, as Z85 text. */
 export interface WorkplaceKeys {
   readonly agentPublic: string;
+  readonly agentSecret: string;
   readonly managerPublic: string;
   readonly managerSecret: string;
 }
@@ -40,18 +41,12 @@ export class Workplace implements AsyncDisposable {
         : []),
       '[container]',
       `scratch-root = "${directory}/scratches"`,
-      'port-range = [33000, 34999]',
+      'port-range = [21000, 22999]',
       '[watcher]',
       `service-addr = "127.0.0.1:${httpPort}"`,
     ];
     await writeFile(configFile, `${lines.join('\n')}\n`);
-    return new Workplace(
-      directory,
-      configFile,
-      `tcp://127.0.0.1:${rpcPort}`,
-      `http://127.0.0.1:${httpPort}`,
-      keys,
-    );
+    return new Workplace(directory, configFile, `tcp://127.0.0.1:${rpcPort}`, `http://127.0.0.1:${httpPort}`, keys);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -71,5 +66,10 @@ async function writeKeys(directory: string): Promise<WorkplaceKeys> {
     ].join('\n');
   await writeFile(join(directory, 'agent.key_secret'), file(agent.publicKey, agent.secretKey), { mode: 0o600 });
   await writeFile(join(directory, 'manager.key'), file(manager.publicKey));
-  return { agentPublic: agent.publicKey, managerPublic: manager.publicKey, managerSecret: manager.secretKey };
+  return {
+    agentPublic: agent.publicKey,
+    agentSecret: agent.secretKey,
+    managerPublic: manager.publicKey,
+    managerSecret: manager.secretKey,
+  };
 }

@@ -60,7 +60,7 @@ export async function runQuickstart(context: CliContext, options: CommonOptions)
       () => deps.setup.startEmbeddedAgent(configRequest(options), signal),
       () => 'started, with no Redis, etcd or Manager',
     );
-    await new Demonstration(context, new EmbeddedAgentClient(agent.useCases), progress).run(image);
+    await new Demonstration(context, options, new EmbeddedAgentClient(agent.useCases), progress).run(image);
   }
   terminal.say(terminal.colour('green', `\nAll of it worked, in ${formatDuration(deps.now() - start)}.\n`));
   await terminal.out(NEXT);
@@ -69,6 +69,7 @@ export async function runQuickstart(context: CliContext, options: CommonOptions)
 class Demonstration {
   constructor(
     private readonly context: CliContext,
+    private readonly options: CommonOptions,
     private readonly client: AgentClient,
     private readonly progress: Progress,
   ) {}
@@ -196,7 +197,8 @@ class Demonstration {
     await this.progress.step(
       'nothing is left',
       async () => {
-        const left = (await deps.quickstart.leftovers(trace, signal)).map(({ kind, what }) => `${kind} ${what}`);
+        const found = await deps.quickstart.leftovers(trace, configRequest(this.options), signal);
+        const left = found.map(({ kind, what }) => `${kind} ${what}`);
         const after = (await this.client.status(signal)).slots.occupied;
         for (const [slot, amount] of Object.entries(after))
           if (Number(amount) !== Number(before[slot] ?? '0')) left.push(`slot ${slot}: ${amount} occupied`);

@@ -54,7 +54,7 @@ export class KernelComposer {
     const launch = this.runtime.launch(labels.runtimeType, labels.runtimePath);
     const vfolders = this.#vfolders(kernel);
     const contributions = this.#contributions(kernel);
-    const environ = this.#environment(kernel, labels, identity, vfolders, launch.env, contributions);
+    const environ = this.#environment(kernel, labels, identity, vfolders, contributions);
     const mounts = this.#mounts(kernel, vfolders, [...launch.mounts, ...contributions.flatMap((c) => c.mounts ?? [])]);
     const resourceTxt = this.#resourceTxt(kernel, mounts);
     const isRestart = kernel.state === 'RESTARTING';
@@ -68,7 +68,8 @@ export class KernelComposer {
         ...this.#base(kernel, labels),
         entrypoint: launch.entrypoint,
         cmd: launch.cmd,
-        env: environ,
+        // What shields the runner while it is root is not for programs: they get environ.txt.
+        env: { ...environ, ...launch.env },
         mounts,
         capAdd: launch.capAdd,
         devices: contributions.flatMap((c) => c.devices ?? []),
@@ -163,7 +164,6 @@ export class KernelComposer {
     labels: ImageLabels,
     identity: KernelIdentity,
     mounts: readonly VfolderMount[],
-    runnerEnv: Readonly<Record<string, string>>,
     contributions: readonly ContainerContribution[],
   ): Record<string, string> {
     const attached = this.plugins.flatMap((plugin) => {
@@ -179,7 +179,6 @@ export class KernelComposer {
       mounts,
       allocation: kernel.allocation,
       attached: Object.fromEntries(attached),
-      runnerEnv,
       deviceEnv: contributions.map((contribution) => contribution.env ?? {}),
     });
   }
