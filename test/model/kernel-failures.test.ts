@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { FakeAgent, FakeMachine, kernelIdOf, outcomeOf } from '../support/fake-agent.js';
+import { type FakeAgent, FakeMachine, kernelIdOf, outcomeOf } from '../support/fake-agent.js';
 import { KERNEL_ID, kernelSpec } from '../support/kernel-records.js';
 import { settle } from '../support/manual-clock.js';
 

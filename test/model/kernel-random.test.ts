@@ -60,14 +60,18 @@ class World {
     const id = 'kernel' in step ? kernelIdOf(step.kernel) : kernelIdOf(0);
     switch (step.do) {
       case 'create':
-        return this.#create(id, step.cores, step.services);
+        this.#create(id, step.cores, step.services);
+        return;
       case 'destroy':
-        return this.#begin(agent.destroy(id));
+        this.#begin(agent.destroy(id));
+        return;
       case 'restart':
-        return this.#begin(agent.restart(id));
+        this.#begin(agent.restart(id));
+        return;
       case 'execute': {
         const run = { kernelId: id, runId: null, mode: 'query', code: '', flushTimeoutMs: 50 } as const;
-        return this.#begin(agent.useCases.execute(run, new AbortController().signal));
+        this.#begin(agent.useCases.execute(run, new AbortController().signal));
+        return;
       }
       case 'exit':
       case 'oom': {
@@ -190,13 +194,16 @@ describe('kernels under any sequence of calls, failures and deaths', () => {
     const early = ids
       .filter((_, index) => index % 4 === 0)
       .map((id, index) => machine.clock.sleep(7 * index).then(() => agent.destroy(id)));
-    let isOver = false;
+    const state = { isOver: false };
     const watched = (async () => {
-      for (; !isOver; await machine.clock.sleep(5)) expect(agent.disagreements()).toEqual([]);
+      while (!state.isOver) {
+        expect(agent.disagreements()).toEqual([]);
+        await machine.clock.sleep(5);
+      }
     })();
     const outcomes = await machine.finish(Promise.all(creations));
     await machine.finish(Promise.all(early));
-    isOver = true;
+    state.isOver = true;
     await machine.finish(watched);
     expect(outcomes.filter((outcome) => outcome === 'done').length).toBeGreaterThanOrEqual(8);
     const refusals = new Set(outcomes.flatMap((outcome) => (outcome === 'done' ? [] : [outcome.name])));

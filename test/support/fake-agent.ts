@@ -90,11 +90,11 @@ export class FakeMachine {
 
   /** Lets time pass until `work` is done. */
   async finish<T>(work: Promise<T>): Promise<T> {
-    let isDone = false;
-    const end = () => (isDone = true);
+    const state = { isDone: false };
+    const end = () => void (state.isDone = true);
     work.then(end, end);
     await settle();
-    for (let step = 5, passed = 0; !isDone; step = Math.min(2 * step, LONGEST_STEP_MS)) {
+    for (let step = 5, passed = 0; !state.isDone; step = Math.min(2 * step, LONGEST_STEP_MS)) {
       if (passed > PATIENCE_MS) throw new Error('it hangs');
       await this.clock.advance(step);
       await settle();

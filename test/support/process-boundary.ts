@@ -51,19 +51,24 @@ export class ProcessBoundary {
   }
 
   async #cross(name: string, args: readonly unknown[], effect: () => Promise<unknown>): Promise<unknown> {
-    if (!this.#isAlive) return never();
+    if (this.#isDead()) return await never();
     const crossing = { name, args, number: this.crossings.length + 1 };
     this.crossings.push(crossing);
     try {
       const result = await (this.meddle ? this.meddle(crossing, effect) : effect());
-      return this.#isAlive ? result : never();
+      return this.#isDead() ? await never() : result;
     } catch (error) {
-      if (this.#isAlive) throw error;
-      return never();
+      if (!this.#isDead()) throw error;
+      return await never();
     }
   }
 
-  async *#stream(items: AsyncIterable<unknown>): AsyncGenerator<unknown> {
+  /** Asked again after each wait. */
+  #isDead(): boolean {
+    return !this.#isAlive;
+  }
+
+  async *#stream(items: AsyncIterable<unknown>): AsyncGenerator {
     for await (const item of items) {
       if (!this.#isAlive) return;
       yield item;

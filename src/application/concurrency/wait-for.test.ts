@@ -11,7 +11,7 @@ describe('waitFor', () => {
 
   it('stops waiting when it is told to, before and during the work, and lets the work go on', async () => {
     const stop = new AbortController();
-    let finish = (_value: number) => {};
+    let finish: (value: number) => void = () => undefined;
     const work = new Promise<number>((resolve) => (finish = resolve));
     const waiting = waitFor(work, stop.signal);
     stop.abort(new Error('enough'));

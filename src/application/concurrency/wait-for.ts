@@ -15,7 +15,7 @@ export function waitFor<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
       },
       (error: unknown) => {
         stay();
-        reject(error as Error);
+        reject(error);
       },
     );
   });
