@@ -7,6 +7,7 @@ import { HealthMonitor } from '../application/agent/health-monitor.js';
 import { Readiness } from '../application/agent/readiness.js';
 import { configurationInvalid } from '../domain/error/errors.js';
 import type { AgentSettings } from '../application/agent-settings.js';
+import { KernelRegistry } from '../application/kernel/kernel-registry.js';
 import { ReconcileKernels } from '../application/kernel/reconcile-kernels.use-case.js';
 import type { Logger } from '../application/ports/logger.port.js';
 import { UseCases } from '../application/use-cases.js';
@@ -54,10 +55,13 @@ export class Agent implements AsyncDisposable {
       const startedAtMs = Date.now();
       const adapters = await makeDrivenAdapters(settings, daemon, logger, { signal, timeoutMs: START_CALL_MS });
       parts.push(adapters);
+      // The first kernel need not wait for it; if it fails, that kernel's creation tries again and tells why.
+      adapters.runtime.prepare({ signal }).catch(() => undefined);
       const container = new Container();
       container.load(drivenAdaptersModule(adapters), useCasesModule);
       await container.get(ReconcileKernels).recover(signal);
       const useCases = container.get<UseCases>(UseCases);
+      parts.push(workInHand(container.get(KernelRegistry)));
       if (options.servers) {
         parts.push(await startServers(options, curve, useCases, adapters));
       }
@@ -79,6 +83,18 @@ export class Agent implements AsyncDisposable {
     await this.adapters.events.announce({ name: 'agent_terminated', body: { reason: 'shutdown' } });
     await disposeAll(this.parts);
   }
+}
+
+/** Kernels that are being made, ended or undone when the agent stops: what is finished now is not repeated later. */
+function workInHand(registry: KernelRegistry): AsyncDisposable {
+  return {
+    [Symbol.asyncDispose]: async () => {
+      const works = registry.all().flatMap(({ creation, restart, adoption, termination }): Promise<unknown>[] => {
+        return [creation, restart, adoption, termination].filter((work) => work !== undefined);
+      });
+      await Promise.allSettled(works);
+    },
+  };
 }
 
 /** RPC and HTTP. They stop side by side: each gives its calls some time to end. */

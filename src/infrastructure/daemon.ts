@@ -13,7 +13,14 @@ const STOP_MS = 2_500;
 export async function runDaemon({ warnings, ...options }: DaemonOptions, signal: AbortSignal): Promise<number> {
   const { logger } = options;
   for (const warning of warnings) logger.warn(warning);
-  const agent = await Agent.start({ ...options, servers: true }, signal);
+  let agent: Agent;
+  try {
+    agent = await Agent.start({ ...options, servers: true }, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    logger.info('stopped before it was ready');
+    return 0;
+  }
   await stopped(signal);
   logger.info('stopping; kernels go on', { kernels: agent.useCases.listKernels().length });
   await stop(agent, logger);

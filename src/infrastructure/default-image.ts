@@ -11,10 +11,7 @@ const FIRST_PROGRESS_MS = 15_000;
 const PULL_MS = 600_000;
 
 /** Makes sure of the default image, and resolves with its name. */
-export async function ensureDefaultImage(
-  onProgress: (message: string) => void,
-  signal: AbortSignal,
-): Promise<string> {
+export async function ensureDefaultImage(onProgress: (message: string) => void, signal: AbortSignal): Promise<string> {
   const engine = await connectEngine();
   for (const image of [LOCAL_IMAGE, OFFICIAL_IMAGE]) {
     if (await engine.inspectImage(image, { signal })) return image;

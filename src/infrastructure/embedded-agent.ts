@@ -38,7 +38,10 @@ export async function startEmbeddedAgent(
       servers: false,
     },
     signal,
-  );
+  ).catch(async (error: unknown) => {
+    await rm(state, { recursive: true, force: true });
+    throw error;
+  });
   return {
     useCases: agent.useCases,
     [Symbol.asyncDispose]: async () => {

@@ -156,6 +156,20 @@ describe('ag execute', () => {
   });
 });
 
+describe('memory that runs out', () => {
+  const fill = 'blocks = []\nwhile True: blocks.append(bytearray(8 << 20))';
+
+  it('is told of the run that it ended, not of the next one', async () => {
+    const { status, stdout } = await home.ag('execute', kernel.kernel_id, '--json', '-c', fill);
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'oom', result: null });
+    expect((await home.ag('kernels')).stdout).toContain('RUNNING (oom)');
+    const next = await home.ag('execute', kernel.kernel_id, '--json', '-c', '1 / 0');
+    expect(JSON.parse(next.stdout)).toMatchObject({ status: 'exception' });
+    expect((await home.ag('kernels')).stdout).not.toContain('oom');
+  });
+});
+
 describe('ag logs, events', () => {
   it('logs -f goes on until Ctrl-C, which is no failure', async () => {
     await using following = home.start('logs', '-f', kernel.kernel_id);
@@ -234,6 +248,16 @@ describe('what is wrong is said in two lines', () => {
     const ended = await elsewhere.ag('kernels');
     expectError(ended, /no agent runs on this host/, /start-server/);
     expect(ended.status).toBe(3);
+  });
+
+  it.each([['start-server'], ['run', '-c', '1']])('no container engine is status 3: ag %s', async (...args) => {
+    await using elsewhere = await AgentHome.make();
+    const [command = '', ...rest] = args;
+    const words = ['ag', command, '--config', elsewhere.configFile, ...rest];
+    await using process = new AgentProcess(words, { DOCKER_HOST: `unix://${elsewhere.folder}/none.sock` });
+    const { status, stdout, stderr } = await process.ended;
+    expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
+    expect(stderr).toMatch(/^error: The container engine .*ENOENT.*\n {2}→ .*start the engine/m);
   });
 
   it('something else on the port of the agent is status 3', async () => {

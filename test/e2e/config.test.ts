@@ -67,6 +67,6 @@ describe('ag config', () => {
     await writeFile(file, stdout);
     expect(await config(['check', '--config', file])).toMatchObject({ status: 0, stderr: '' });
     const shown = await Promise.all([config(['show', '--json', '--config', file]), config(['show', '--json'])]);
-    expect(shown[0]!.stdout).toBe(shown[1]!.stdout);
+    expect(shown[0].stdout).toBe(shown[1].stdout);
   });
 });

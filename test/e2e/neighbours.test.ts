@@ -74,7 +74,7 @@ it('two agents with different ids share a scratch root and a machine', async () 
   const before = (await daemon.events()).at(-1)!.id;
   await using neighbour = await AgentHome.make({
     scratchRoot: home.scratchRoot,
-    agent: 'sync-container-lifecycles.interval = 0.5',
+    agent: () => 'sync-container-lifecycles.interval = 0.5',
   });
   await using other = await neighbour.startDaemon();
   const theirs = await createIn(neighbour);

@@ -91,6 +91,15 @@ describe('an agent that stops and comes back', () => {
   });
 });
 
+it('SIGTERM before the agent is ready is an end like any other', async () => {
+  await using process = home.start('start-server');
+  await process.until(({ stderr }) => stderr.includes('RPC listens'));
+  process.send('SIGTERM');
+  const { status, stderr } = await process.ended;
+  expect(status).toBe(0);
+  expect(stderr).not.toContain('error');
+});
+
 describe('what happened while no agent was there', () => {
   it('a kernel whose container died is told terminated once', async () => {
     await using first = await home.startDaemon();
@@ -149,7 +158,7 @@ describe('what happened while no agent was there', () => {
   it('a kernel whose making was cut off by SIGKILL is undone and told', async () => {
     await using first = await home.startDaemon();
     const creating = home.start('create', '--image', image, '--mem', '128m', '--json');
-    await untilContainer(home);
+    await untilContainer();
     await first.stop('SIGKILL');
     await creating.ended;
 
@@ -164,7 +173,7 @@ describe('what happened while no agent was there', () => {
   it('SIGTERM while a kernel is made: the agent is gone in time, and nothing is left in the end', async () => {
     await using first = await home.startDaemon();
     const creating = home.start('create', '--image', image, '--mem', '128m', '--json');
-    await untilContainer(home);
+    await untilContainer();
     const { status, ms } = await first.stop('SIGTERM');
     expect(status).toBe(0);
     expect(ms).toBeLessThan(STOP_MS);
@@ -181,8 +190,10 @@ describe('what happened while no agent was there', () => {
 });
 
 /** The moment in which a kernel is half made. */
-async function untilContainer({ containers }: { containers(): Promise<readonly string[]> }): Promise<void> {
-  for (const until = Date.now() + 30_000; Date.now() < until; await sleep(10))
-    if ((await containers.call(home)).length > 0) return;
-  throw new Error('no container was made');
+async function untilContainer(): Promise<void> {
+  const until = Date.now() + 30_000;
+  while ((await home.containers()).length === 0) {
+    if (Date.now() > until) throw new Error('no container was made');
+    await sleep(10);
+  }
 }

@@ -96,6 +96,19 @@ while time.time() < end: pass
     expect(openFiles().filter((path) => path.includes(id) || path.endsWith('/net/dev (deleted)'))).toEqual([]);
   });
 
+  it('sees the disk of a process that begins while somebody reads all the time', async () => {
+    const { id, usage } = await run(
+      python(`
+import subprocess, sys, time
+time.sleep(0.5)
+child = "import os, time; f = os.open('/data', os.O_WRONLY | os.O_CREAT); os.write(f, bytes(8 << 20)); os.fsync(f); time.sleep(60)"
+subprocess.run([sys.executable, "-c", child])
+`),
+    );
+    await readUntil(usage, (now) => now.ioWriteBytes >= 8 * MiB);
+    await engine.removeContainer(id, call);
+  });
+
   it('counts OOM kills and tells limits', async () => {
     const limits = {
       cpusetCpus: '',

@@ -275,6 +275,22 @@ describe('what the engine tells', () => {
     expect([...machine.runners.open][0]?.notified).toEqual([['oom', {}]]);
   });
 
+  it('is not needed to note that memory ran out, in the first container and in the next', async () => {
+    await startKernel();
+    const notice = () => agent.useCases.getKernel(KERNEL_ID).notice;
+    machine.usage.oomKills = 1;
+    await agent.sample();
+    expect(notice()).toBe('oom');
+    const run = { kernelId: KERNEL_ID, runId: null, mode: 'query', code: '', flushTimeoutMs: 1 } as const;
+    await machine.finish(agent.useCases.execute(run, new AbortController().signal));
+    await agent.sample();
+    expect(notice()).toBeNull();
+    await machine.finish(agent.restart(KERNEL_ID));
+    machine.usage.oomKills = 1;
+    await agent.sample();
+    expect(notice()).toBe('oom');
+  });
+
   it('is not needed to find a container that ended or is gone', async () => {
     await startKernel(kernelSpec({ kernelId: kernelIdOf(1) }));
     await startKernel(kernelSpec({ kernelId: kernelIdOf(2) }));

@@ -15,8 +15,9 @@ export interface AgentHomeOptions {
   readonly stateFolder?: string;
   readonly rpcPort?: number;
   readonly httpPort?: number;
-  /** Lines of the sections that are always there, and whole sections. */
-  readonly agent?: string;
+  /** More lines of `[agent]`; given the folder of the home. */
+  readonly agent?: (folder: string) => string;
+  /** More sections. */
   readonly sections?: string;
 }
 
@@ -70,7 +71,7 @@ id = "${agentId}"
 rpc-listen-addr = "127.0.0.1:${rpcPort}"
 var-base-path = "${stateFolder}"
 ipc-base-path = "${join(folder, 'ipc')}"
-${options.agent ?? ''}
+${options.agent?.(folder) ?? ''}
 [container]
 port-range = [${firstPort}, ${firstPort + PORTS_PER_HOME - 1}]
 scratch-root = "${scratchRoot}"

@@ -26,14 +26,20 @@ export class AgentProcess implements AsyncDisposable {
     const { PATH = '', HOME = '/', DOCKER_HOST } = process.env;
     const engine = DOCKER_HOST === undefined ? {} : { DOCKER_HOST };
     this.#child = spawn(process.execPath, [PROGRAM, ...args], { env: { PATH, HOME, ...engine, ...env } });
-    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => this.#seen((this.stdout += text)));
-    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => this.#seen((this.stderr += text)));
+    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+      this.#tell();
+    });
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+      this.#tell();
+    });
     this.#child.stdin.on('error', () => undefined);
     this.ended = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
       this.#child.once('close', (status) => {
         resolve({ status, stdout: this.stdout, stderr: this.stderr });
-        this.#seen('');
+        this.#tell();
       });
     });
   }
@@ -82,7 +88,7 @@ export class AgentProcess implements AsyncDisposable {
     await this.ended;
   }
 
-  #seen(_text: string): void {
+  #tell(): void {
     for (const look of this.#watchers) look();
   }
 }

@@ -79,7 +79,8 @@ export class Daemon implements AsyncDisposable {
 
   /** The kept events after `since`, in order; all without it. */
   async events(since = 0, query = ''): Promise<readonly SeenEvent[]> {
-    const { text } = await this.http('GET', `/events?follow=false&since=${since}${query}`);
+    const { status, text } = await this.http('GET', `/events?follow=false&since=${since}${query}`);
+    if (status !== 200) throw new Error(`GET /events: ${text}`);
     return [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => JSON.parse(data) as SeenEvent);
   }
 

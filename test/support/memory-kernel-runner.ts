@@ -1,5 +1,5 @@
 import type { Call } from '../../src/application/ports/call.js';
-import type { KernelRunner, KernelRunnerConnector, RunRecord } from '../../src/application/ports/kernel-runner.port.js';
+import type { KernelRunner, RunRecord } from '../../src/application/ports/kernel-runner.port.js';
 import type { RunnerApp, RunnerKind, ServiceResult } from '../../src/domain/krunner-wire/krunner-wire.js';
 
 /**
@@ -63,18 +63,5 @@ export class MemoryKernelRunner implements KernelRunner {
     this.closed = true;
     this.#listener = undefined;
     return Promise.resolve();
-  }
-}
-
-/** Gives a fresh runner, or the one that a test prepared, for every address. */
-export class MemoryKernelRunnerConnector implements KernelRunnerConnector {
-  readonly connected: MemoryKernelRunner[] = [];
-
-  constructor(private readonly make: () => MemoryKernelRunner = () => new MemoryKernelRunner()) {}
-
-  connect(): Promise<KernelRunner> {
-    const runner = this.make();
-    this.connected.push(runner);
-    return Promise.resolve(runner);
   }
 }

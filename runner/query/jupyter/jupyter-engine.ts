@@ -97,7 +97,8 @@ export class JupyterEngine implements QueryEngine {
       store_history: true,
       user_expressions: {},
       allow_stdin: true,
-      stop_on_error: true,
+      // A failed run makes ipykernel drop what comes in the next moments, and that is the next run.
+      stop_on_error: false,
     });
     const run = new JupyterRun(id, sink, (question, value) => this.client.reply(question, 'input_reply', { value }));
     this.current = run;

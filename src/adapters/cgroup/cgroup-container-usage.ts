@@ -68,6 +68,5 @@ export class CgroupContainerUsage implements ContainerUsage {
     this.#gone = true;
     for (const counters of this.#counters) counters[Symbol.dispose]();
     this.#network[Symbol.dispose]();
-    this.#processIo[Symbol.dispose]();
   }
 }

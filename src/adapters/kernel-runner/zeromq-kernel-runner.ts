@@ -23,6 +23,10 @@ const COMPLETION_TIMEOUT_MS = 30_000;
 const SERVICE_TIMEOUT_MS = 35_000;
 const SEND_TIMEOUT_MS = 5000;
 const LINGER_MS = 50;
+/** A runner serves some 50 ms after its container started; ZeroMQ's own 100 ms would be most of the wait for it. */
+const RECONNECT_MS = 10;
+/** Reached by doubling, where a runner stays away. */
+const RECONNECT_MAX_MS = 250;
 const KEEP_ALIVE_MS = 10_000;
 const TCP_KEEP_ALIVE_S = 10;
 /** Between two reads that failed; short, since closing waits for it. */
@@ -65,7 +69,14 @@ export class ZeroMqKernelRunner implements KernelRunner {
     private readonly logger: Logger,
     maxMessageBytes = MAX_MESSAGE_BYTES,
   ) {
-    const common = { context, linger: LINGER_MS, tcpKeepalive: 1, tcpKeepaliveIdle: TCP_KEEP_ALIVE_S };
+    const common = {
+      context,
+      linger: LINGER_MS,
+      reconnectInterval: RECONNECT_MS,
+      reconnectMaxInterval: RECONNECT_MAX_MS,
+      tcpKeepalive: 1,
+      tcpKeepaliveIdle: TCP_KEEP_ALIVE_S,
+    };
     this.#push = new Push({ ...common, sendTimeout: SEND_TIMEOUT_MS });
     this.#pull = new Pull({ ...common, receiveHighWaterMark: RECEIVE_WINDOW, maxMessageSize: maxMessageBytes });
     this.#push.connect(endpoint(address.host, address.replInPort));

@@ -22,6 +22,10 @@ export class LiveKernel {
   apps: readonly RunnerApp[] = [];
   usage: ContainerUsage | undefined;
   lastUsage: RunUsage | undefined;
+  /** Processes killed for want of memory, as far as they were noticed. */
+  oomKills = 0;
+  /** Monotonic time of the last `execution_started`. */
+  activeToldAtMs = Number.NEGATIVE_INFINITY;
   /** Stage → milliseconds, in order. */
   timingsMs: Record<string, number> = {};
 

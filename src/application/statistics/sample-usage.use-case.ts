@@ -12,6 +12,9 @@ import { type NodeReading, type UsageReading, UsageSource } from '../ports/usage
 /** Capacity of `cpu_util` as the Manager's percentage query expects it: milliseconds in a second (stats.md §3.4). */
 const CPU_UTIL_CAPACITY = 1000;
 
+/** Plug-ins that are no accelerators. */
+const INTRINSIC: ReadonlySet<string> = new Set(['cpu', 'mem']);
+
 /** Reads what kernels and the node use, and publishes it; the container engine is not asked. */
 @injectable()
 export class SampleUsage {
@@ -31,8 +34,7 @@ export class SampleUsage {
   of(kernelId: KernelId): RunUsage | undefined {
     const live = this.registry.find(kernelId);
     if (!live) return undefined;
-    const reading = live.usage?.read();
-    if (reading) live.lastUsage = toRunUsage(reading);
+    this.#read(live);
     return live.lastUsage;
   }
 
@@ -70,6 +72,11 @@ export class SampleUsage {
     const agent_id = this.settings.agentId;
     for (const plugin of this.plugins) {
       for (const { deviceId, metrics } of await plugin.measure({ signal })) {
+        const load = INTRINSIC.has(plugin.key) ? undefined : metrics[`${plugin.key}_util`];
+        if (load?.capacity !== undefined) {
+          const percent = (100 * load.current) / load.capacity;
+          this.telemetry.gauge('backendai_agent_gpu_usage', percent, { agent_id, device_id: deviceId });
+        }
         for (const [device_metric_name, value] of Object.entries(metrics)) {
           const labels = { device_metric_name, agent_id, device_id: deviceId };
           this.telemetry.gauge('backendai_device_utilization', value.current, { ...labels, value_type: 'current' });
@@ -83,10 +90,8 @@ export class SampleUsage {
 
   async #kernel(live: LiveKernel): Promise<void> {
     const { kernel } = live;
-    const reading = live.usage?.read();
+    const reading = this.#read(live);
     if (!reading) return;
-    live.lastUsage = toRunUsage(reading);
-    if (reading.oomKills > (this.#previous.get(kernel.id)?.oomKills ?? 0)) kernel.notice = 'oom';
     const before = this.#previous.get(kernel.id);
     this.#previous.set(kernel.id, reading);
     const elapsedMs = before ? reading.atMs - before.atMs : 0;
@@ -98,7 +103,7 @@ export class SampleUsage {
         kernel_id: kernel.id,
         session_id: kernel.sessionId,
         usage: {
-          cpu_ms: reading.cpuMs,
+          cpu_ms: Math.round(reading.cpuMs),
           cpu_percent: Math.round(cpuPercent * 10) / 10,
           mem_bytes: reading.memBytes,
           mem_peak_bytes: reading.memPeakBytes,
@@ -109,6 +114,16 @@ export class SampleUsage {
         },
       },
     });
+  }
+
+  #read(live: LiveKernel): UsageReading | undefined {
+    const reading = live.usage?.read();
+    if (!reading) return undefined;
+    live.lastUsage = toRunUsage(reading);
+    if (reading.oomKills > live.oomKills) live.kernel.notice = 'oom';
+    // Less than before: a restart gave the kernel a new container.
+    live.oomKills = reading.oomKills;
+    return reading;
   }
 
   /** Raw values under the names and labels that the Manager's queries use (stats.md §3.4). */

@@ -17,8 +17,6 @@ import { SystemClock } from '../../adapters/host/system-clock.adapter.js';
 import { SystemIdGenerator } from '../../adapters/host/system-id-generator.adapter.js';
 import { TcpHostPorts } from '../../adapters/host/tcp-host-ports.adapter.js';
 import { ZeroMqKernelRunnerConnector } from '../../adapters/kernel-runner/zeromq-kernel-runner-connector.adapter.js';
-import { RedisEventBus } from '../../adapters/redis/redis-event-bus.adapter.js';
-import { RedisStateStore } from '../../adapters/redis/redis-state-store.adapter.js';
 import { NodeRunnerRuntime } from '../../adapters/runner-runtime/node-runner-runtime.adapter.js';
 import { HostScratchStore } from '../../adapters/scratch/host-scratch-store.adapter.js';
 import { PrometheusTelemetry } from '../../adapters/telemetry/prometheus-telemetry.adapter.js';
@@ -54,7 +52,8 @@ export async function makeDrivenAdapters(
   const plugins = acceleratorPlugins(daemon, info);
   const telemetry = new PrometheusTelemetry({ agentId: settings.agentId, logger });
   const local = new EmbeddedEventBus({ agentId: settings.agentId, clock, logger });
-  const redis = daemon.redis?.addr ? redisAdapters(settings, daemon.redis, local, { clock, logger, telemetry }) : null;
+  const tools = { clock, logger, telemetry };
+  const redis = daemon.redis?.addr ? await redisAdapters(settings, daemon.redis, local, tools) : null;
   return {
     settings,
     clock,
@@ -94,13 +93,15 @@ async function withProtectedPaths(settings: AgentSettings, more: readonly string
   return { ...settings, container: { ...settings.container, protectedPaths: [...new Set([...paths, ...real])] } };
 }
 
-/** Events and state for a cluster; the local bus still serves watchers of this node. */
-function redisAdapters(
+/** Events and state for a cluster; the local bus still serves watchers of this node. Only then is Redis' client read. */
+async function redisAdapters(
   settings: AgentSettings,
   redis: NonNullable<DaemonSettings['redis']>,
   local: EmbeddedEventBus,
   tools: { readonly clock: SystemClock; readonly logger: Logger; readonly telemetry: PrometheusTelemetry },
 ) {
+  const { RedisEventBus } = await import('../../adapters/redis/redis-event-bus.adapter.js');
+  const { RedisStateStore } = await import('../../adapters/redis/redis-state-store.adapter.js');
   const server = {
     address: redis.addr ?? { host: '127.0.0.1', port: 6379 },
     ...(redis.password === null ? {} : { password: redis.password }),

@@ -136,15 +136,22 @@ function statusText(report: AgentStatus): string {
   ].join('');
 }
 
+/** What people want to see of an event; `--json` has all of it. */
 function eventLine({ name, timestampMs, body }: SeenEvent): string {
   const kernel = body['kernel_id'];
   const details = Object.entries(body)
-    .filter(([key]) => key !== 'kernel_id' && key !== 'session_id')
-    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+    .filter(([key, value]) => key !== 'kernel_id' && key !== 'session_id' && value !== '')
+    .flatMap(([key, value]) => (isRecord(value) ? Object.entries(value) : [[key, value] as const]))
+    .filter(([, value]) => !isRecord(value) && !Array.isArray(value) && value !== null)
+    .map(([key, value]) => `${key}=${String(value)}`);
   const words = [
     new Date(timestampMs).toISOString().slice(11, 23),
     name,
     typeof kernel === 'string' ? kernel.slice(0, 13) : '',
   ];
   return printable([...words.filter((word) => word !== ''), ...details].join(' ')).slice(0, 1000);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -70,11 +70,11 @@ export class RegistryCredentialsDto {
 export class CreateKernelDto {
   /** Made by the agent if left out. */
   @IsOptional()
-  @IsUUID('all')
+  @IsUUID('loose')
   kernel_id?: string;
 
   @IsOptional()
-  @IsUUID('all')
+  @IsUUID('loose')
   session_id?: string;
 
   @IsString()

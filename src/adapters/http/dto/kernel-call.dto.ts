@@ -92,7 +92,7 @@ export class DestroyQueryDto {
   reason?: string;
 
   @IsOptional()
-  @IsUUID('all')
+  @IsUUID('loose')
   session_id?: string;
 }
 
@@ -116,7 +116,7 @@ export class EventsQueryDto {
   name?: string;
 
   @IsOptional()
-  @IsUUID('all')
+  @IsUUID('loose')
   kernel_id?: string;
 
   /** Events after this id; header `Last-Event-ID` does the same and wins. */

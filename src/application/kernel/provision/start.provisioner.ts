@@ -30,6 +30,8 @@ export class StartProvisioner implements Provisioner {
     if (id === null) throw new Error('the container stage comes before the start stage');
     await Promise.all(live.portHolds.splice(0).map((hold) => hold[Symbol.asyncDispose]()));
     await this.engine.startContainer(id, call);
+    // The counters of a new container begin anew.
+    live.oomKills = 0;
     await this.adopt(live, call);
   }
 
