@@ -200,13 +200,13 @@ export function containerEngineContract(title: string, setup: () => Promise<Engi
       it('fails for a container that is not there, where there is nothing to succeed with', async () => {
         const gone = '0'.repeat(64);
         for (const attempt of [
-          engine.startContainer(gone, call()),
-          engine.exec(gone, { command: ['true'] }, call()),
-          engine.killContainer(gone, 'SIGTERM', call()),
-          textOf(engine.containerLogs(gone, {}, call())),
-          textOf(engine.getArchive(gone, '/etc', call())),
+          () => engine.startContainer(gone, call()),
+          () => engine.exec(gone, { command: ['true'] }, call()),
+          () => engine.killContainer(gone, 'SIGTERM', call()),
+          () => textOf(engine.containerLogs(gone, {}, call())),
+          () => textOf(engine.getArchive(gone, '/etc', call())),
         ]) {
-          await expect(attempt).rejects.toMatchObject({ name: 'ContainerEngineError' });
+          await expect(attempt()).rejects.toMatchObject({ name: 'ContainerEngineError' });
         }
       });
 

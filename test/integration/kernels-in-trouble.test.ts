@@ -26,7 +26,8 @@ beforeAll(async () => {
 afterEach(async () => {
   Object.assign(proxy, { refusing: false, stalling: () => false });
   await Promise.all(agent.useCases.listKernels().map(({ kernelId }) => agent.destroy(kernelId)));
-  await until(async () => (await agent.leftovers()).length === 0).catch(() => undefined);
+  // A pass of the reconciler that the trouble caught in a call comes back when that call's deadline is over.
+  await until(async () => (await agent.leftovers()).length === 0, 45_000).catch(() => undefined);
   expect(await agent.leftovers()).toEqual([]);
 });
 afterAll(async () => {

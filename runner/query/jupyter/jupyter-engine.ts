@@ -108,6 +108,7 @@ export class JupyterEngine implements QueryEngine {
     if (typeof outcome === 'number' && endedChildrenFaults(this.child.pid) !== faultsBefore) {
       await new Promise((resolve) => setTimeout(resolve, LATE_OUTPUT_MS));
     }
+    run.tellResult();
     this.current = undefined;
     if (typeof outcome === 'number') return outcome;
     await this.abandon();

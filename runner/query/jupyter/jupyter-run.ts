@@ -1,4 +1,5 @@
 import { bundleFrame } from '../display.js';
+import type { Frame } from '../../wire/frames.js';
 import type { RunSink } from '../query-engine.js';
 import type { ReceivedMessage } from './jupyter-client.js';
 
@@ -14,6 +15,7 @@ export class JupyterRun {
   started = false;
   private resolve: (exitCode: number) => void = () => undefined;
   private exitCode = 0;
+  private result: Frame | undefined;
 
   constructor(
     private readonly id: string,
@@ -44,10 +46,21 @@ export class JupyterRun {
       const bundle = content['data'];
       const frame =
         typeof bundle === 'object' && bundle !== null ? bundleFrame(bundle as Record<string, unknown>) : undefined;
-      if (frame) this.sink.frame(frame);
+      if (type === 'execute_result') this.tellResult();
+      if (frame && type === 'execute_result') this.result = frame;
+      else if (frame) this.sink.frame(frame);
     } else if (type === 'input_request') {
       void this.ask(message);
     }
+  }
+
+  /**
+   * Sends the value of the last expression, which is held back until all output is there: what programs wrote before it
+   * may come after it.
+   */
+  tellResult(): void {
+    if (this.result) this.sink.frame(this.result);
+    this.result = undefined;
   }
 
   private error(content: Readonly<Record<string, unknown>>): void {
