@@ -24,11 +24,22 @@ describe('JupyterRun', () => {
     run.receive(message('execute_result', { data: { 'text/plain': '2' } }));
     run.receive(idle);
     await expect(run.finished).resolves.toBe(0);
+    run.tellResult();
     expect(frames.map(({ kind, payload }) => [kind, payload])).toEqual([
       ['stdout', 'a'],
       ['stderr', 'b'],
       ['stdout', '2'],
     ]);
+  });
+
+  it('tells the value of the last expression after what programs wrote late, and only once', () => {
+    const { run, frames } = start();
+    run.receive(message('execute_result', { data: { 'text/plain': '0' } }));
+    run.receive(idle);
+    run.receive(message('stream', { name: 'stdout', text: 'child\n' }));
+    run.tellResult();
+    run.tellResult();
+    expect(frames.map(({ payload }) => payload)).toEqual(['child\n', '0']);
   });
 
   it('ignores messages of other requests', () => {
