@@ -15,6 +15,8 @@ import { planStep, type BatchPlan, type BatchStep } from './heuristics.js';
 
 const FINISH: Record<BatchStep, RunnerKind> = { clean: 'clean-finished', build: 'build-finished', exec: 'finished' };
 const SKIPPED = 127;
+/** From this interrupt on, a program and all that it has started are killed. */
+const INSISTENT = 3;
 
 export interface BatchDependencies {
   readonly sender: FrameSender;
@@ -31,6 +33,8 @@ export class BatchRunner {
   private running: Child | undefined;
   private buildFailed = false;
   private stopping = false;
+  /** Of the program that runs. */
+  private interrupts = 0;
 
   constructor(private readonly deps: BatchDependencies) {}
 
@@ -58,8 +62,11 @@ export class BatchRunner {
     return this.running !== undefined;
   }
 
+  /** A program may take its time to end, or take no notice, as what runs in a shell's background; not for ever. */
   interrupt(): void {
-    this.running?.signal('SIGINT');
+    this.interrupts += 1;
+    if (this.interrupts < INSISTENT) this.running?.signal('SIGINT');
+    else this.running?.kill();
   }
 
   async stop(graceMs: number): Promise<void> {
@@ -89,6 +96,7 @@ export class BatchRunner {
       return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? SKIPPED : -1;
     }
     this.running = child;
+    this.interrupts = 0;
     const pumps = [
       new OutputPump(child.stdout, 'stdout', sender, echo),
       new OutputPump(child.stderr, 'stderr', sender, echo),

@@ -173,6 +173,8 @@ describe('/metrics', () => {
       .poll(() => daemon.metrics(/^backendai_kernel_count/), { timeout: 10_000 })
       .toEqual([`backendai_kernel_count{agent_id="${home.agentId}"} 1`]);
     for (const name of ['agent_heartbeat', 'agent_cpu_usage', 'agent_mem_usage']) {
+      // A percentage needs two readings of the node.
+      await expect.poll(() => daemon.metrics(new RegExp(`^backendai_${name}\\{`)), { timeout: 10_000 }).toHaveLength(1);
       const [line = ''] = await daemon.metrics(new RegExp(`^backendai_${name}\\{`));
       expect(line).toContain(`{agent_id="${home.agentId}"}`);
       expect(Number(line.split(' ')[1])).toBeGreaterThanOrEqual(0);
