@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** A shared CI machine may stall a real engine for seconds; a test that fails twice there is broken. */
+const retry = process.env['CI'] === undefined ? 0 : 1;
+
 /** Three suites by cost: `unit` needs nothing, `contract` and `integration` need a container engine. */
 export default defineConfig({
   test: {
@@ -12,6 +15,7 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 300_000,
           fileParallelism: false,
+          retry,
           globalSetup: ['test/support/global-setup.ts'],
         },
       },
@@ -22,6 +26,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 600_000,
           fileParallelism: false,
+          retry,
           globalSetup: ['test/support/global-setup.ts'],
         },
       },
