@@ -10,6 +10,8 @@ import { OVERCOMMIT } from './kernel-request.js';
 import { RpcClient } from './rpc-client.js';
 import type { Workplace } from './workplace.js';
 
+/** As the launcher starts it. */
+const NODE_OPTIONS = ['--max-semi-space-size=4'];
 const MAIN = fileURLToPath(new URL('../../../src/infrastructure/main.js', import.meta.url));
 const READY_MS = 30_000;
 const POLL_MS = 5;
@@ -27,7 +29,8 @@ export class Daemon implements AsyncDisposable {
   static async start(workplace: Workplace): Promise<Daemon> {
     const log = openSync(join(workplace.directory, 'daemon.log'), 'a');
     const began = performance.now();
-    const child = spawn(process.execPath, [MAIN, 'ag', 'start-server', '--config', workplace.configFile], {
+    const command = [...NODE_OPTIONS, MAIN, 'ag', 'start-server', '--config', workplace.configFile];
+    const child = spawn(process.execPath, command, {
       cwd: workplace.directory,
       env: { ...process.env, ...OVERCOMMIT },
       stdio: ['ignore', 'ignore', log],
