@@ -1,6 +1,7 @@
 import { inject, injectable } from 'inversify';
 import { ResourceBook } from '../../domain/resource/allocator.js';
 import { AgentSettings } from '../agent-settings.js';
+import { slotTypesOf } from '../kernel/device-kinds.js';
 import { AcceleratorPlugins } from '../ports/accelerator-plugin.port.js';
 import { Clock } from '../ports/clock.port.js';
 import { EventBus } from '../ports/event-bus.port.js';
@@ -34,10 +35,7 @@ export class SendHeartbeat {
             resource_type,
             quantity,
           })),
-          slot_key_and_units: Object.assign({}, ...this.plugins.map((plugin) => plugin.slotTypes)) as Record<
-            string,
-            string
-          >,
+          slot_key_and_units: slotTypesOf(this.plugins),
           version: settings.version,
           compute_plugins: Object.fromEntries(this.plugins.map((plugin) => [plugin.key, plugin.describe()])),
           architecture: settings.architecture,

@@ -4,10 +4,11 @@ import type { Kernel } from '../../domain/kernel/kernel.js';
 import { publicServices } from '../../domain/service-port/plan-service-ports.js';
 import { toPublic } from '../../domain/service-port/service-port.js';
 import { AgentSettings } from '../agent-settings.js';
-import { type AttachedDevice, AcceleratorPlugins } from '../ports/accelerator-plugin.port.js';
+import { AcceleratorPlugins } from '../ports/accelerator-plugin.port.js';
 import { EventBus } from '../ports/event-bus.port.js';
 import { ScratchStore } from '../ports/scratch-store.port.js';
 import type { CreatedKernel } from '../use-cases.js';
+import { attachedDevices } from './device-kinds.js';
 import type { LiveKernel } from './live-kernel.js';
 
 /** Tells what was made: as the result of creating a kernel and as `creation_info` of `kernel_started`. */
@@ -33,7 +34,7 @@ export class CreationReport {
       servicePorts: publicServices(kernel.servicePorts),
       allocation: kernel.allocation,
       slots: kernel.slots,
-      attachedDevices: this.#attachedDevices(kernel),
+      attachedDevices: attachedDevices(this.plugins, kernel.allocation),
       mounts: [
         { source: paths.config, target: '/home/config', permission: 'ro' },
         { source: paths.work, target: '/home/work', permission: 'rw' },
@@ -76,7 +77,7 @@ export class CreationReport {
 
   /** The allocation transposed from slot → unit to unit → slot, with what is known of each unit (state.md §2.6). */
   #usedDevices(kernel: Kernel): CreationInfo['used_devices']['units'] {
-    const attached = this.#attachedDevices(kernel);
+    const attached = attachedDevices(this.plugins, kernel.allocation);
     const units: Record<string, Record<string, UsedDeviceUnit>> = {};
     for (const [deviceName, allocation] of Object.entries(kernel.allocation)) {
       const used: Record<string, Record<string, string>> = {};
@@ -99,14 +100,5 @@ export class CreationReport {
       );
     }
     return units;
-  }
-
-  #attachedDevices(kernel: Kernel): Readonly<Record<string, readonly AttachedDevice[]>> {
-    const attached: Record<string, readonly AttachedDevice[]> = {};
-    for (const plugin of this.plugins) {
-      const allocation = kernel.allocation[plugin.key];
-      if (allocation) attached[plugin.key] = plugin.attached(allocation);
-    }
-    return attached;
   }
 }

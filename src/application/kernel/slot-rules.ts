@@ -1,6 +1,6 @@
 import { MIN_MEMORY_BYTES, normaliseSlots } from '../../domain/resource/resource-spec.js';
-import type { SlotType } from '../../domain/resource/device.js';
 import type { AcceleratorPlugins } from '../ports/accelerator-plugin.port.js';
+import { slotTypesOf } from './device-kinds.js';
 
 /** A request's slots by the rules of this node's plug-ins: decimal text for every known slot. */
 export function slotsOfRequest(
@@ -8,11 +8,9 @@ export function slotsOfRequest(
   plugins: AcceleratorPlugins,
   imageMinimum: Readonly<Record<string, string>>,
 ): Record<string, string> {
-  const slotTypes: Record<string, SlotType> = {};
-  for (const plugin of plugins) Object.assign(slotTypes, plugin.slotTypes);
   const asked = BigInt(imageMinimum['mem'] ?? '0');
   return normaliseSlots(requested, {
-    slotTypes,
+    slotTypes: slotTypesOf(plugins),
     exclusiveSlots: plugins.map((plugin) => plugin.exclusiveSlots),
     minMemoryBytes: asked > MIN_MEMORY_BYTES ? asked : MIN_MEMORY_BYTES,
   });

@@ -5,7 +5,6 @@ import { containerLabels } from '../../../domain/kernel/container-labels.js';
 import { containerName } from '../../../domain/kernel/container-name.js';
 import type { Kernel } from '../../../domain/kernel/kernel.js';
 import type { VfolderMount } from '../../../domain/kernel/kernel-spec.js';
-import type { SlotType } from '../../../domain/resource/device.js';
 import { unifiedDevices } from '../../../domain/resource/resource-spec.js';
 import { writeResourceTxt } from '../../../domain/resource/resource-txt.js';
 import { buildEnvironment } from '../../../domain/scratch/build-environment.js';
@@ -19,6 +18,7 @@ import { AcceleratorPlugins, type ContainerContribution } from '../../ports/acce
 import type { ContainerSpec, Mount } from '../../ports/container-engine.port.js';
 import { RunnerRuntime } from '../../ports/runner-runtime.port.js';
 import { ScratchStore } from '../../ports/scratch-store.port.js';
+import { attachedDevices, slotTypesOf } from '../device-kinds.js';
 import type { LiveKernel } from '../live-kernel.js';
 
 /** What a kernel's container and its scratch files will be; a function of the kernel, its image and this node. */
@@ -166,10 +166,6 @@ export class KernelComposer {
     mounts: readonly VfolderMount[],
     contributions: readonly ContainerContribution[],
   ): Record<string, string> {
-    const attached = this.plugins.flatMap((plugin) => {
-      const share = kernel.allocation[plugin.key];
-      return share ? [[plugin.key, plugin.attached(share)] as const] : [];
-    });
     return buildEnvironment({
       spec: kernel.spec,
       identity,
@@ -178,7 +174,7 @@ export class KernelComposer {
       coreCountVariables: labels.coreCountVariables,
       mounts,
       allocation: kernel.allocation,
-      attached: Object.fromEntries(attached),
+      attached: attachedDevices(this.plugins, kernel.allocation),
       deviceEnv: contributions.map((contribution) => contribution.env ?? {}),
     });
   }
@@ -201,10 +197,9 @@ export class KernelComposer {
   }
 
   #resourceTxt(kernel: Kernel, mounts: readonly Mount[]): string {
-    const slotTypes: Record<string, SlotType> = {};
+    const slotTypes = slotTypesOf(this.plugins);
     const deviceLines: Record<string, string> = {};
     for (const plugin of this.plugins) {
-      Object.assign(slotTypes, plugin.slotTypes);
       const share = kernel.allocation[plugin.key];
       if (share) Object.assign(deviceLines, plugin.resourceLines(share));
     }
