@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Pull, Push } from 'zeromq';
-import { REPL_IN_PORT, REPL_OUT_PORT } from '../src/domain/krunner-wire/krunner-wire.js';
+import { REPL_IN_PORT, REPL_OUT_PORT, SSHD_PORT } from '../src/domain/krunner-wire/krunner-wire.js';
 import { BatchRunner } from './batch/batch-runner.js';
 import { HOME } from './boot/account.js';
 import { becomeUser } from './boot/become-user.js';
-import { childEnvironment } from './boot/child-environment.js';
+import { childEnvironment, type Environment } from './boot/child-environment.js';
 import { batchEcho, Console } from './console.js';
 import { findShell } from './process/executable.js';
 import { MemoryWatch } from './process/memory-watch.js';
@@ -14,6 +14,8 @@ import { QueryRunner } from './query/query-runner.js';
 import { chooseRuntime } from './query/runtime-choice.js';
 import { EngineStarter } from './query/start-engine.js';
 import { Server } from './server.js';
+import { clusterFacts, hostKeySeed, prepareHome } from './ssh/home-keys.js';
+import { SshGate } from './ssh/ssh-gate.js';
 import { ServiceManager } from './service/service-manager.js';
 import { FrameSender } from './wire/frame-sender.js';
 
@@ -33,13 +35,17 @@ const readOrEmpty = (path: string): string => {
 };
 
 /** Host networking gives each kernel ports of its own (krunner.md §1.4). */
-function listenPorts(): { input: number; output: number } {
+function listenPorts(): { input: number; output: number; ssh: number } {
   try {
     const ports = JSON.parse(readOrEmpty(`${CONFIG}/intrinsic-ports.json`)) as Record<string, unknown>;
     const port = (name: string, fallback: number): number => (typeof ports[name] === 'number' ? ports[name] : fallback);
-    return { input: port('replin', REPL_IN_PORT), output: port('replout', REPL_OUT_PORT) };
+    return {
+      input: port('replin', REPL_IN_PORT),
+      output: port('replout', REPL_OUT_PORT),
+      ssh: port('sshd', SSHD_PORT),
+    };
   } catch {
-    return { input: REPL_IN_PORT, output: REPL_OUT_PORT };
+    return { input: REPL_IN_PORT, output: REPL_OUT_PORT, ssh: SSHD_PORT };
   }
 }
 
@@ -57,7 +63,12 @@ async function main(): Promise<void> {
   await push.bind(`tcp://*:${ports.output}`);
   const sender = new FrameSender(push);
 
-  const env = childEnvironment(process.env, readOrEmpty(`${CONFIG}/environ.txt`), existsSync);
+  const env = childEnvironment(
+    process.env,
+    readOrEmpty(`${CONFIG}/environ.txt`),
+    existsSync,
+    join(__dirname, 'fallback'),
+  );
   const path = env['PATH'] ?? '';
   const choice = chooseRuntime(process.argv[2] ?? 'app', process.argv[3], path);
   if (choice.warning !== undefined) warn(choice.warning);
@@ -74,7 +85,8 @@ async function main(): Promise<void> {
   const query = new QueryRunner({ sender, memory, start: () => starter.start() });
   const echo = await batchEcho(console, env['BACKENDAI_KERNEL_ID']);
   const batch = new BatchRunner({ sender, env, pipes, memory, echo, shell: findShell(path), choice });
-  const services = new ServiceManager({ env, console, choice });
+  const gate = new SshGate({ hostKeySeed: hostKeySeed().toString('hex'), env }, console);
+  const services = new ServiceManager({ env, console, choice, isSshOpen: () => gate.isOpen });
   services.load(SERVICE_DEFINITIONS);
   const server = new Server({ sender, query, batch, services, memory, console, startedAtSeconds });
 
@@ -83,6 +95,7 @@ async function main(): Promise<void> {
     if (stopping) return;
     stopping = true;
     pull.close();
+    gate.close();
     await server.stop(STOP_GRACE_MS);
     await Promise.race([sender.flushed(), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
     pipes.close();
@@ -93,6 +106,7 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => void stop());
 
   pipes.fill();
+  await openSsh(gate, env, ports.ssh, warn);
   const bootstrap = join(HOME, 'bootstrap.sh');
   if (existsSync(bootstrap)) {
     const exitCode = await batch.runScript(bootstrap);
@@ -104,6 +118,15 @@ async function main(): Promise<void> {
   } catch (error) {
     if (!pull.closed) throw error;
   }
+}
+
+async function openSsh(gate: SshGate, env: Environment, port: number, warn: (text: string) => void): Promise<void> {
+  try {
+    prepareHome(clusterFacts(env, port));
+  } catch (error) {
+    warn(`${HOME}/.ssh: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  await gate.open(port);
 }
 
 main().catch((error: unknown) => {

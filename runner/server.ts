@@ -2,6 +2,7 @@ import type { RunnerKind } from '../src/domain/krunner-wire/krunner-wire.js';
 import type { BatchRunner } from './batch/batch-runner.js';
 import type { Console } from './console.js';
 import type { MemoryWatch } from './process/memory-watch.js';
+import { NamedRuns } from './named-runs.js';
 import type { QueryRunner } from './query/query-runner.js';
 import type { ServiceManager } from './service/service-manager.js';
 import { parseStartRequest } from './service/start-request.js';
@@ -13,6 +14,8 @@ type QueuedOp = 'clean' | 'build' | 'exec' | 'code';
 interface Work {
   readonly op: QueuedOp;
   readonly payload: string;
+  /** Given by the agent. */
+  readonly name: string | undefined;
 }
 
 const FINISH: Record<QueuedOp, RunnerKind> = {
@@ -38,6 +41,7 @@ export interface ServerDependencies {
 
 /** Answers the agent's messages (krunner.md §2.3): runs queue up, everything else is answered at once. */
 export class Server {
+  private readonly runs = new NamedRuns();
   private readonly work = new WorkQueue<Work>((work) => this.perform(work), MAX_WAITING);
 
   constructor(private readonly deps: ServerDependencies) {}
@@ -59,7 +63,7 @@ export class Server {
     const { query, batch, services } = this.deps;
     await Promise.all([query.stop(graceMs), batch.stop(graceMs), services.stopAll(graceMs)]);
     await this.work.idle();
-    for (const { op } of waiting) this.deps.sender.push(finish(FINISH[op], STOPPED));
+    for (const work of waiting) this.conclude(work, STOPPED);
   }
 
   private dispatch(op: string, payload: string): void {
@@ -69,7 +73,10 @@ export class Server {
       case 'build':
       case 'exec':
       case 'code':
-        if (!this.work.add({ op, payload })) sender.reply(finish(FINISH[op], INTERNAL_ERROR));
+        this.queue(op, payload);
+        break;
+      case 'run-id':
+        this.runs.name(payload);
         break;
       case 'input':
         query.input(payload);
@@ -82,7 +89,7 @@ export class Server {
         else query.interrupt();
         break;
       case 'status':
-        sender.reply(statusFrame(this.deps.startedAtSeconds));
+        sender.reply(statusFrame(this.deps.startedAtSeconds, this.runs.all()));
         break;
       case 'event':
         this.event(payload);
@@ -106,14 +113,27 @@ export class Server {
     }
   }
 
-  private async perform({ op, payload }: Work): Promise<void> {
-    const { query, batch, sender, console } = this.deps;
+  private queue(op: QueuedOp, payload: string): void {
+    const work = { op, payload, name: FINISH[op] === 'finished' ? this.runs.begin() : undefined };
+    if (!this.work.add(work)) this.conclude(work, INTERNAL_ERROR);
+  }
+
+  private async perform(work: Work): Promise<void> {
+    const { op, payload } = work;
+    const { query, batch, console } = this.deps;
+    let exitCode = INTERNAL_ERROR;
     try {
-      await (op === 'code' ? query.run(payload) : batch.step(op, payload));
+      exitCode = await (op === 'code' ? query.run(payload) : batch.step(op, payload));
     } catch (error) {
       console.log('ERROR', `${op}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-      sender.push(finish(FINISH[op], INTERNAL_ERROR));
     }
+    this.conclude(work, exitCode);
+  }
+
+  /** The one finish message of a queued operation. */
+  private conclude({ op, name }: Work, exitCode: number): void {
+    if (name !== undefined) this.runs.end(name, exitCode);
+    this.deps.sender.push(finish(FINISH[op], exitCode, name));
   }
 
   private async complete(payload: string): Promise<void> {

@@ -11,7 +11,7 @@ import { buildRunner } from './build-runner.mjs';
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const out = join(root, 'out/bench');
 /** What the compiled programs look for beside themselves. */
-const LINKED = ['package.json', '.runtime', 'test/bench/python'];
+const LINKED = ['package.json', '.runtime', 'test/bench/python', 'test/fixtures'];
 
 const run = (...args) => spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status ?? 1;
 

@@ -2,10 +2,12 @@
  * Builds the in-container runner: `node scripts/build-runner.mjs [OUT_DIR]` (default dist/runner).
  *
  * The folder is all that the runner needs besides a Node runtime: main.cjs (everything in JavaScript, zeromq's own part
- * included), zeromq-<arch>.node for each architecture that zeromq ships for glibc, and the driver programs.
+ * included), ssh.cjs (the SSH service), zeromq-<arch>.node and pty-<arch>.node for each architecture that has them here,
+ * the driver programs, and commands for images that lack them.
  */
 import { build } from 'esbuild';
-import { chmod, copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,14 +30,25 @@ const addonBesideBundle = {
   },
 };
 
+/** Starts the client of ssh.cjs the way the runner itself is started: nothing of the image is used but its shell. */
+const SSH_COMMAND = `#!/bin/sh
+here=\${0%/fallback/*}
+root=\${here%/*}
+for loader in "$root"/lib/ld-linux*; do break; done
+exec "$loader" --argv0 ssh --inhibit-cache --library-path "$root/lib" "$root/bin/bai-krunner" "$here/ssh.cjs" client "$@"
+`;
+
 export async function buildRunner(outDir) {
   const temporary = `${outDir}.${process.pid}`;
   await rm(temporary, { recursive: true, force: true });
   await mkdir(join(temporary, 'drivers'), { recursive: true });
   await build({
-    entryPoints: [join(root, 'runner/main.ts')],
-    outfile: join(temporary, 'main.cjs'),
+    entryPoints: { main: join(root, 'runner/main.ts'), ssh: join(root, 'runner/ssh/main.ts') },
+    outdir: temporary,
+    outExtension: { '.js': '.cjs' },
     bundle: true,
+    // Native parts of ssh2 that it does without.
+    external: ['cpu-features', '*/sshcrypto.node'],
     platform: 'node',
     target: 'node24',
     format: 'cjs',
@@ -50,6 +63,13 @@ export async function buildRunner(outDir) {
   for (const arch of ARCHITECTURES) {
     await copyFile(join(prebuilds, arch, 'node', PREBUILD, 'addon.node'), join(temporary, `zeromq-${arch}.node`));
   }
+  for (const arch of ARCHITECTURES) {
+    // npm installs the one of this machine alone.
+    const addon = join(root, `node_modules/@lydell/node-pty-linux-${arch}/pty.node`);
+    if (existsSync(addon)) await copyFile(addon, join(temporary, `pty-${arch}.node`));
+  }
+  await mkdir(join(temporary, 'fallback'));
+  await writeFile(join(temporary, 'fallback/ssh'), SSH_COMMAND, { mode: 0o755 });
   for (const driver of await readdir(join(root, 'runner/drivers'))) {
     await copyFile(join(root, 'runner/drivers', driver), join(temporary, 'drivers', driver));
     await chmod(join(temporary, 'drivers', driver), 0o644);

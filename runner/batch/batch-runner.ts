@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunnerKind } from '../../src/domain/krunner-wire/krunner-wire.js';
 import { HOME } from '../boot/account.js';
 import type { Environment } from '../boot/child-environment.js';
 import { startChild, type Child } from '../process/child.js';
@@ -10,10 +9,8 @@ import { OutputPump, type Echo } from '../process/output-pump.js';
 import type { PipePool } from '../process/pipe-pool.js';
 import type { RuntimeChoice } from '../query/runtime-choice.js';
 import type { FrameSender } from '../wire/frame-sender.js';
-import { finish } from '../wire/frames.js';
 import { planStep, type BatchPlan, type BatchStep } from './heuristics.js';
 
-const FINISH: Record<BatchStep, RunnerKind> = { clean: 'clean-finished', build: 'build-finished', exec: 'finished' };
 const SKIPPED = 127;
 /** From this interrupt on, a program and all that it has started are killed. */
 const INSISTENT = 3;
@@ -38,19 +35,18 @@ export class BatchRunner {
 
   constructor(private readonly deps: BatchDependencies) {}
 
-  /** Runs one step and sends its finish frame. After a failed build the next exec is skipped once (krunner.md §2.8). */
-  async step(step: BatchStep, payload: string): Promise<void> {
+  /** Runs one step; resolves with its exit code when all its output is on the way. After a failed build the next exec is skipped once (krunner.md §2.8). */
+  async step(step: BatchStep, payload: string): Promise<number> {
     if (step === 'exec' && this.buildFailed) {
       this.buildFailed = false;
-      this.deps.sender.push(finish('finished', SKIPPED));
-      return;
+      return SKIPPED;
     }
     const { language, interpreter } = this.deps.choice;
     const exists = (name: string): boolean => existsSync(join(HOME, name));
     const plan = planStep(step, payload, { language, interpreter, exists });
     const exitCode = await this.execute(plan, step === 'exec' ? { _BACKEND_BATCH_MODE: '1' } : {});
     if (step === 'build') this.buildFailed = exitCode !== 0;
-    this.deps.sender.push(finish(FINISH[step], exitCode));
+    return exitCode;
   }
 
   /** Runs a script of the user to its end, output sent like that of a step. */

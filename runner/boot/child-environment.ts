@@ -21,11 +21,15 @@ export function parseEnvironFile(text: string): Environment {
   return env;
 }
 
-/** The environment of everything that the runner starts (krunner.md §1.5). */
+/**
+ * The environment of everything that the runner starts (krunner.md §1.5). `fallback` has programs for images that lack
+ * them: the last place where one is looked for.
+ */
 export function childEnvironment(
   own: Readonly<Record<string, string | undefined>>,
   environFile: string,
   exists: (path: string) => boolean,
+  fallback: string,
 ): Environment {
   const env: Environment = {};
   for (const [name, value] of Object.entries(own)) if (value !== undefined) env[name] = value;
@@ -37,6 +41,7 @@ export function childEnvironment(
   for (const name of SHIELDED_VARIABLES) if (env[name] === '') Reflect.deleteProperty(env, name);
   for (const [needed, directory] of PROMOTIONS) if (exists(needed)) promote(env, directory);
   promote(env, `${HOME}/.local/bin`);
+  env['PATH'] += `:${fallback}`;
   return env;
 }
 

@@ -1,7 +1,7 @@
 import { deathSentence, exitCodeOf } from '../process/exit-status.js';
 import type { MemoryWatch } from '../process/memory-watch.js';
 import type { FrameSender } from '../wire/frame-sender.js';
-import { finish, json, type Frame } from '../wire/frames.js';
+import { json, type Frame } from '../wire/frames.js';
 import { LanguageProcessGone, type QueryEngine, type RunSink } from './query-engine.js';
 
 const UNAVAILABLE = 127;
@@ -29,8 +29,8 @@ export class QueryRunner implements RunSink {
     return this.running;
   }
 
-  /** Runs one piece of code and sends exactly one `finished`. */
-  async run(code: string): Promise<void> {
+  /** Runs one piece of code; resolves with its exit code when all its output is on the way. */
+  async run(code: string): Promise<number> {
     this.running = true;
     this.interrupted = false;
     // Input that nobody asked for belongs to an earlier run (W15).
@@ -44,7 +44,7 @@ export class QueryRunner implements RunSink {
     }
     this.running = false;
     this.asking = undefined;
-    this.frame(finish('finished', this.stopping && exitCode === 0 ? -15 : exitCode));
+    return this.stopping && exitCode === 0 ? -15 : exitCode;
   }
 
   frame(frame: Frame): void {

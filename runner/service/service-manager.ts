@@ -8,7 +8,7 @@ import type { Console } from '../console.js';
 import { startChild, type Child } from '../process/child.js';
 import type { RuntimeChoice } from '../query/runtime-choice.js';
 import { runPrestart } from './prestart.js';
-import { pythonService } from './python-services.js';
+import { missingModule, pythonService } from './python-services.js';
 import {
   appOf,
   argumentWords,
@@ -21,7 +21,6 @@ import { interpolate, type Variables } from './template.js';
 
 const MAX_DEFINITION_BYTES = 1 << 20;
 const MAX_DEFINITIONS = 200;
-const INTRINSIC = new Set(['sshd', 'ttyd']);
 const PORT_TIMEOUT_MS = 30_000;
 const PORT_POLL_MS = 50;
 const STOP_GRACE_MS = 2000;
@@ -30,6 +29,7 @@ export interface ServiceDependencies {
   readonly env: Environment;
   readonly console: Console;
   readonly choice: RuntimeChoice;
+  readonly isSshOpen: () => boolean;
 }
 
 /** The services of this kernel: what the image defines, what runs (krunner.md §5). */
@@ -99,7 +99,10 @@ export class ServiceManager {
     if (protocol === 'preopen') return { status: 'started' };
     if (this.running.has(name)) return { status: 'running' };
     if (protocol === 'pty') return { status: 'failed', error: 'services of protocol pty are not supported' };
-    if (INTRINSIC.has(name)) return { status: 'failed', error: `the service ${name} is not available in this runner` };
+    if (name === 'sshd' && this.deps.isSshOpen()) return { status: 'running' };
+    if (name === 'sshd' || name === 'ttyd') {
+      return { status: 'failed', error: `the service ${name} is not available in this kernel` };
+    }
     const definition = this.definitions.get(name) ?? this.builtIn(name);
     if (!definition) return { status: 'failed', error: `unsupported service: ${name}` };
     if (definition.noop) return { status: 'started' };
@@ -122,7 +125,17 @@ export class ServiceManager {
     void child.exited.then(() => {
       if (this.running.get(name) === child) this.running.delete(name);
     });
-    return this.waitForPort(name, child, request.port);
+    const result = await this.waitForPort(name, child, request.port);
+    return result.status === 'failed' ? this.explain(name, result) : result;
+  }
+
+  /** A missing package is why built-in services don't start; asked only then, since it takes a start of Python. */
+  private async explain(name: string, result: ServiceResult): Promise<ServiceResult> {
+    const { interpreter } = this.deps.choice;
+    if (this.definitions.has(name) || interpreter === undefined) return result;
+    const module = await missingModule(name, interpreter, this.deps.env);
+    if (module === undefined) return result;
+    return { status: 'failed', error: `this image has no Python package "${module}", which the service ${name} is` };
   }
 
   private commandOf(definition: ServiceDefinition, words: readonly string[]): string[] {
@@ -153,7 +166,10 @@ export class ServiceManager {
     void child.exited.then(({ code, signal }) => (ended = signal ?? `exit code ${code ?? -1}`));
     while (performance.now() < until) {
       if (await accepts(port)) return { status: 'started' };
-      if (ended !== undefined) return { status: 'failed', error: `the service ended while starting (${ended})` };
+      if (ended !== undefined) {
+        const error = `the service ended while starting (${ended}); what it said is in the kernel's log`;
+        return { status: 'failed', error };
+      }
       await new Promise((resolve) => setTimeout(resolve, PORT_POLL_MS));
     }
     this.running.delete(name);

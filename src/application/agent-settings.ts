@@ -1,3 +1,5 @@
+import type { ServiceEndpointBody } from '../domain/event/agent-event.js';
+
 /** What the use cases need to know of the configuration, validated and with defaults applied (lifecycle.md §7). */
 export interface AgentSettings {
   readonly agentId: string;
@@ -14,6 +16,10 @@ export interface AgentSettings {
   readonly usageIntervalMs: number;
   readonly reconcileIntervalMs: number;
   readonly kernelCreationConcurrency: number;
+  /** Generation of the events on the wire; `auto` = as the Managers speak (state.md §0). */
+  readonly eventWire: 'auto' | 'A' | 'B' | 'dual';
+  /** A Storage Proxy runs on this machine: volumes are mounted without the agent (state.md §2.7). */
+  readonly cohabitingStorageProxy: boolean;
   readonly container: {
     readonly bindHost: string;
     readonly advertisedHost: string;
@@ -28,10 +34,41 @@ export interface AgentSettings {
     readonly alternativeBridge: string | null;
     readonly logDriver: string;
     readonly logMaxLengthBytes: number;
+    /** Size of the pieces in which the log of an ended container is kept for the Manager. */
+    readonly logChunkBytes: number;
     /** Host files that give containers the host's time zone, as far as they exist. */
     readonly timeZoneFiles: readonly string[];
     /** Host paths below which mounts are never allowed, besides the system's own. */
     readonly protectedPaths: readonly string[];
+  };
+  /** What is measured for the Manager, and how often (stats.md §1). */
+  readonly statistics: Readonly<
+    Record<'node' | 'container' | 'process', { readonly enabled: boolean; readonly intervalMs: number }>
+  >;
+  /** Folder of images committed to files. */
+  readonly imageCommitPath: string;
+  /** Folder of abuse reports; `null` = none are read. */
+  readonly abuseReportPath: string | null;
+  /** Where Prometheus finds this agent: `host:port` (state.md §8.1). */
+  readonly announcedHttpAddress: string;
+  readonly serviceDiscovery: {
+    /** Always the same for the same address: a restart replaces the record. */
+    readonly id: string;
+    /** Where that address is kept. */
+    readonly type: 'redis' | 'etcd';
+    /** In the Manager's service catalogue (state.md §8.2); `null` = not there. */
+    readonly group: string | null;
+    readonly instanceId: string;
+    readonly displayName: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly endpoints: readonly ServiceEndpointBody[];
+  };
+  readonly watcher: {
+    /** Unit of this agent. */
+    readonly targetService: string;
+    readonly softResetAvailable: boolean;
+    /** Where the HTTP application listens. */
+    readonly port: number;
   };
   readonly resource: {
     readonly reservedCpu: number;
@@ -47,6 +84,10 @@ export interface AgentSettings {
     readonly initMs: number;
     readonly stopGraceMs: number;
     readonly engineCallMs: number;
+    /** `null` = none. */
+    readonly commitMs: number | null;
+    /** `null` = none. */
+    readonly pushMs: number | null;
   };
 }
 

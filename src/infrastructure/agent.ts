@@ -1,14 +1,23 @@
 import { Container } from 'inversify';
 import { IdentityLock } from '../adapters/host/identity-lock.js';
 import { InstanceLock } from '../adapters/host/instance-lock.js';
-import type { CurveKeys } from '../adapters/rpc/callosum/callosum-server.js';
+import type { CurveKeys } from '../adapters/rpc/callosum/router.js';
 import { loadCertificate } from '../adapters/rpc/callosum/certificate.js';
+import { AnnounceService } from '../application/agent/announce-service.use-case.js';
+import { AnswerVolumeMessages } from '../application/agent/answer-volume-messages.js';
 import { HealthMonitor } from '../application/agent/health-monitor.js';
 import { Readiness } from '../application/agent/readiness.js';
+import { RegisterAgent } from '../application/agent/register-agent.use-case.js';
+import { messageOf } from '../domain/error/agent-error.js';
 import { configurationInvalid } from '../domain/error/errors.js';
 import type { AgentSettings } from '../application/agent-settings.js';
+import { BackgroundTasks } from '../application/background-task/background-tasks.js';
+import { CommitKernel } from '../application/image/commit-kernel.use-case.js';
+import { ContainerLogKeeper } from '../application/kernel/container-log-keeper.js';
 import { KernelRegistry } from '../application/kernel/kernel-registry.js';
 import { ReconcileKernels } from '../application/kernel/reconcile-kernels.use-case.js';
+import type { Clock } from '../application/ports/clock.port.js';
+import type { ConfigSource } from '../application/ports/config-source.port.js';
 import type { Logger } from '../application/ports/logger.port.js';
 import { UseCases } from '../application/use-cases.js';
 import { formatHostPort } from './config/value-type.js';
@@ -23,29 +32,35 @@ export interface AgentOptions {
   readonly settings: AgentSettings;
   readonly daemon: DaemonSettings;
   readonly logger: Logger;
+  /** The cluster's; absent on a machine of its own. Stays the caller's. */
+  readonly configSource?: ConfigSource;
   /** Whether RPC and HTTP listen. */
   readonly servers: boolean;
 }
 
 /** Deadline of each engine call at start. */
 const START_CALL_MS = 60_000;
+/** What stopping may take together is bounded by the daemon. */
+const JOBS_END_MS = 700;
+const LEAVE_MS = 500;
 
 /**
  * A running agent.
  *
- * Start order: locks → engine and devices → records of an earlier life → RPC bound → HTTP bound → jobs → announced.
- * Disposing stops it in reverse and leaves the kernels alone.
+ * Start order: locks → engine and devices → records of an earlier life → RPC bound → HTTP bound → registered → jobs →
+ * announced: no heartbeat before a Manager can call. Disposing stops it in reverse and leaves the kernels alone.
  */
 export class Agent implements AsyncDisposable {
   private constructor(
     readonly useCases: UseCases,
     private readonly adapters: MadeAdapters,
     private readonly readiness: Readiness,
+    private readonly jobs: AsyncDisposable,
     private readonly parts: AsyncDisposable[],
   ) {}
 
   static async start(options: AgentOptions, signal: AbortSignal): Promise<Agent> {
-    const { daemon, logger } = options;
+    const { daemon, logger, configSource } = options;
     const curve = await curveKeys(daemon);
     const settings = { ...options.settings, rpcPublicKey: curve?.publicKey ?? null };
     const parts: AsyncDisposable[] = [];
@@ -53,25 +68,41 @@ export class Agent implements AsyncDisposable {
       parts.push(await InstanceLock.acquire(daemon.paths.varBase));
       parts.push(await IdentityLock.acquire(settings.agentId));
       const startedAtMs = Date.now();
-      const adapters = await makeDrivenAdapters(settings, daemon, logger, { signal, timeoutMs: START_CALL_MS });
+      const call = { signal, timeoutMs: START_CALL_MS };
+      const adapters = await makeDrivenAdapters(settings, daemon, logger, call, configSource);
       parts.push(adapters);
       // The first kernel need not wait for it; if it fails, that kernel's creation tries again and tells why.
       adapters.runtime.prepare({ signal }).catch(() => undefined);
       const container = new Container();
       container.load(drivenAdaptersModule(adapters), useCasesModule);
-      await container.get(ReconcileKernels).recover(signal);
+      const registration = container.get(RegisterAgent);
+      await Promise.all([
+        container.get(ReconcileKernels).recover(signal),
+        registered(registration, 'starting', logger, signal),
+      ]);
+      const tasks = container.get(BackgroundTasks);
+      await tasks.recover();
+      void container.get(CommitKernel).recover(signal);
       const useCases = container.get<UseCases>(UseCases);
       parts.push(workInHand(container.get(KernelRegistry)));
+      parts.push({ [Symbol.asyncDispose]: () => tasks.stop() });
       if (options.servers) {
         parts.push(await startServers(options, curve, useCases, adapters));
       }
-      await container.get(HealthMonitor).probeAll(signal);
-      parts.push(startJobs(container, startedAtMs));
+      parts.push(leaving(registration, logger));
+      parts.push(untilStopped(container.get(AnswerVolumeMessages).listen()));
+      if (adapters.state.isShared) parts.push(stateEnd(container, adapters.clock));
+      await Promise.all([
+        container.get(HealthMonitor).probeAll(signal),
+        registered(registration, 'running', logger, signal),
+      ]);
+      const jobs = startJobs(container, startedAtMs);
+      parts.push(jobs);
       const readiness = container.get(Readiness);
       readiness.ready = true;
       await adapters.events.announce({ name: 'agent_started', body: { reason: 'self-started' } });
       logger.info('agent ready', { slots: adapters.book.totals() });
-      return new Agent(useCases, adapters, readiness, parts);
+      return new Agent(useCases, adapters, readiness, jobs, parts);
     } catch (error) {
       await disposeAll(parts);
       throw error;
@@ -80,9 +111,46 @@ export class Agent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.readiness.ready = false;
+    // A heartbeat after the farewell would bring the agent back to life in the Manager's books (W-E5 of state.md §10).
+    await Promise.race([this.jobs[Symbol.asyncDispose](), this.adapters.clock.sleep(JOBS_END_MS)]);
     await this.adapters.events.announce({ name: 'agent_terminated', body: { reason: 'shutdown' } });
     await disposeAll(this.parts);
   }
+}
+
+/** etcd may be away just now: the job of the same purpose tries on. */
+async function registered(
+  registration: RegisterAgent,
+  status: 'starting' | 'running',
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await registration.execute(status, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    logger.warn('not registered in etcd yet', { error: messageOf(error) });
+  }
+}
+
+function leaving(registration: RegisterAgent, logger: Logger): AsyncDisposable {
+  return {
+    [Symbol.asyncDispose]: () =>
+      registration.leave(AbortSignal.timeout(LEAVE_MS)).catch((error: unknown) => {
+        logger.warn('still registered in etcd; that ends by itself', { error: messageOf(error) });
+      }),
+  };
+}
+
+/** Nobody finds this agent's metrics any longer, and logs that still could not be stored are given up. */
+function stateEnd(container: Container, clock: Clock): AsyncDisposable {
+  return {
+    [Symbol.asyncDispose]: async () => {
+      container.get(ContainerLogKeeper)[Symbol.dispose]();
+      const withdrawn = container.get(AnnounceService).withdraw(AbortSignal.timeout(LEAVE_MS));
+      await Promise.race([withdrawn, clock.sleep(LEAVE_MS)]);
+    },
+  };
 }
 
 /** Kernels that are being made, ended or undone when the agent stops: what is finished now is not repeated later. */
@@ -93,6 +161,15 @@ function workInHand(registry: KernelRegistry): AsyncDisposable {
         return [creation, restart, adoption, termination].filter((work) => work !== undefined);
       });
       await Promise.allSettled(works);
+    },
+  };
+}
+
+function untilStopped(part: Disposable): AsyncDisposable {
+  return {
+    [Symbol.asyncDispose]: () => {
+      part[Symbol.dispose]();
+      return Promise.resolve();
     },
   };
 }
@@ -161,7 +238,7 @@ async function startHttp(
     useCases,
     metrics: () => adapters.telemetry.text(),
     telemetry: adapters.telemetry,
-    token: await ensureToken(daemon.http),
+    token: [await ensureToken(daemon.http), daemon.http.clusterToken ?? ''],
     logger: logger.child({ component: 'http' }),
     clock: adapters.clock,
     ids: adapters.ids,

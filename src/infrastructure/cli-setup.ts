@@ -1,11 +1,13 @@
 import { homedir } from 'node:os';
 import type { CliConfiguration, CliSetup, ConfigRequest, QuickstartSetup } from '../adapters/cli/cli-dependencies.js';
 import { createLogger, type LogLevel } from '../adapters/logging/pino-logger.adapter.js';
+import type { Logger } from '../application/ports/logger.port.js';
+import type { ClusterConfig } from './config/cluster-config.js';
 import { configSample } from './config/config-sample.js';
 import { effectiveConfig } from './config/effective-config.js';
 import { readHostFacts } from './config/host-facts.js';
 import { loadConfig, type LoadedConfig } from './config/load-config.js';
-import { toAgentSettings } from './config/to-agent-settings.js';
+import { agentIdOf, toAgentSettings } from './config/to-agent-settings.js';
 import { type DaemonSettings, toDaemonSettings } from './config/to-daemon-settings.js';
 import { readToken } from './config/watcher-token.js';
 
@@ -26,10 +28,25 @@ const PINO_LEVEL: Readonly<Record<DaemonSettings['logging']['level'], LogLevel>>
 export function cliSetup(version: string): CliSetup {
   return {
     loadConfig: (request) => describe(load(request)),
+    loadWholeConfig: async (request, signal) => {
+      const { loadWholeConfig } = await import('./whole-config.js');
+      return describe(await loadWholeConfig(load(request), (cluster) => load(request, cluster), signal));
+    },
     configSample,
     startServer: async (request, signal) => {
       const { runDaemon } = await import('./daemon.js');
-      return runDaemon(daemonOptions(load(request), version), signal);
+      const config = load(request);
+      const agentId = agentIdOf(config, readHostFacts());
+      return runDaemon(
+        {
+          agentId,
+          logger: daemonLogger(config, agentId),
+          config,
+          reload: (cluster) => load(request, cluster),
+          settingsOf: (whole) => parts(whole, version),
+        },
+        signal,
+      );
     },
     startEmbeddedAgent: async (request, signal) => {
       const { startEmbeddedAgent } = await import('./embedded-agent.js');
@@ -58,8 +75,9 @@ export function quickstartSetup(): QuickstartSetup {
   };
 }
 
-function load(request: ConfigRequest): LoadedConfig {
-  return loadConfig({ ...request, env: process.env, cwd: process.cwd(), home: homedir() });
+function load(request: ConfigRequest, cluster?: ClusterConfig): LoadedConfig {
+  const given = { ...request, ...(cluster === undefined ? {} : { cluster }) };
+  return loadConfig({ ...given, env: process.env, cwd: process.cwd(), home: homedir() });
 }
 
 function parts(config: LoadedConfig, version: string) {
@@ -67,16 +85,14 @@ function parts(config: LoadedConfig, version: string) {
   return { settings: toAgentSettings(config, host, version), daemon: toDaemonSettings(config, host) };
 }
 
-function daemonOptions(config: LoadedConfig, version: string) {
-  const { settings, daemon } = parts(config, version);
-  const { level, format } = daemon.logging;
-  const logger = createLogger({
-    agentId: settings.agentId,
+function daemonLogger(config: LoadedConfig, agentId: string): Logger {
+  const { level, format } = toDaemonSettings(config, readHostFacts()).logging;
+  return createLogger({
+    agentId,
     level: PINO_LEVEL[level],
     destination: 'stderr',
     ...(format === 'auto' ? {} : { pretty: format !== 'json' }),
   });
-  return { settings, daemon, logger, warnings: config.warnings };
 }
 
 function describe(config: LoadedConfig): CliConfiguration {

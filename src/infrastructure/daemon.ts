@@ -1,21 +1,34 @@
+import { SystemClock } from '../adapters/host/system-clock.adapter.js';
+import type { AgentSettings } from '../application/agent-settings.js';
+import type { ConfigSource } from '../application/ports/config-source.port.js';
 import type { Logger } from '../application/ports/logger.port.js';
-import { Agent, type AgentOptions } from './agent.js';
+import { Agent } from './agent.js';
+import type { ClusterConfig } from './config/cluster-config.js';
+import type { LoadedConfig } from './config/load-config.js';
+import type { DaemonSettings } from './config/to-daemon-settings.js';
+import { connectConfigSource } from './connect-config-source.js';
+import { joinCluster } from './join-cluster.js';
 
-export interface DaemonOptions extends Omit<AgentOptions, 'servers'> {
-  /** What is odd about the configuration. */
-  readonly warnings: readonly string[];
+export interface DaemonOptions {
+  readonly agentId: string;
+  readonly logger: Logger;
+  /** What file and environment say. */
+  readonly config: LoadedConfig;
+  /** The same again, with what etcd says. */
+  reload(cluster: ClusterConfig): LoadedConfig;
+  settingsOf(config: LoadedConfig): { readonly settings: AgentSettings; readonly daemon: DaemonSettings };
 }
 
 /** Whatever hangs, the agent is gone by then; what it leaves half done, the next start finishes. */
 const STOP_MS = 2_500;
 
 /** Runs the agent until `signal` fires; resolves with the exit status. The kernels go on without it. */
-export async function runDaemon({ warnings, ...options }: DaemonOptions, signal: AbortSignal): Promise<number> {
-  const { logger } = options;
-  for (const warning of warnings) logger.warn(warning);
+export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Promise<number> {
+  const { logger, config } = options;
+  using source = config.standalone ? null : await connectConfigSource(config.values, options.agentId, logger);
   let agent: Agent;
   try {
-    agent = await Agent.start({ ...options, servers: true }, signal);
+    agent = await startAgent(options, source, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
     logger.info('stopped before it was ready');
@@ -25,6 +38,21 @@ export async function runDaemon({ warnings, ...options }: DaemonOptions, signal:
   logger.info('stopping; kernels go on', { kernels: agent.useCases.listKernels().length });
   await stop(agent, logger);
   return 0;
+}
+
+async function startAgent(options: DaemonOptions, source: ConfigSource | null, signal: AbortSignal): Promise<Agent> {
+  const { logger, config } = options;
+  const tools = { clock: new SystemClock(), logger };
+  const warned = new Set<string>();
+  const warn = ({ warnings }: LoadedConfig): void => {
+    for (const warning of warnings) if (!warned.has(warning)) logger.warn(warning);
+    for (const warning of warnings) warned.add(warning);
+  };
+  warn(config);
+  if (source === null) return Agent.start({ ...options.settingsOf(config), logger, servers: true }, signal);
+  const joined = await joinCluster(source, config, (cluster) => options.reload(cluster), tools, signal);
+  warn(joined);
+  return Agent.start({ ...options.settingsOf(joined), logger, configSource: source, servers: true }, signal);
 }
 
 function stopped(signal: AbortSignal): Promise<void> {

@@ -33,7 +33,8 @@ export async function startEmbeddedAgent(
   const agent = await Agent.start(
     {
       settings: { ...settings, agentId },
-      daemon: { ...daemon, paths: { ...daemon.paths, varBase: state } },
+      // It is nobody's business in the cluster (ADR 4).
+      daemon: { ...daemon, redis: null, paths: { ...daemon.paths, varBase: state } },
       logger,
       servers: false,
     },

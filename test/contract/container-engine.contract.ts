@@ -90,53 +90,6 @@ export function containerEngineContract(title: string, setup: () => Promise<Engi
       expect(info.runtimes).toContain('runc');
     });
 
-    describe('images', () => {
-      it('finds an image and says undefined for one that is not there', async () => {
-        const image = await engine.inspectImage(harness.image, call());
-        expect(image).toMatchObject({ os: 'linux', architecture: expect.stringMatching(/^(x86_64|aarch64)$/) });
-        expect(image?.id).toMatch(/^sha256:[0-9a-f]{64}$/);
-        expect(image?.tags).toContain(harness.image);
-        expect(await engine.inspectImage('bai-test/none:1', call())).toBeUndefined();
-        const listed = await engine.listImages(call());
-        expect(listed.find(({ id }) => id === image?.id)?.tags).toContain(harness.image);
-      });
-
-      it('imports a root file system with labels and commands, and removes it, also twice', async () => {
-        const reference = `bai-test/import-${randomUUID()}:1`;
-        const changes = ['LABEL ai.backend.kernelspec=1', 'ENV A=b', 'CMD ["/hello"]', 'USER 1000'];
-        await engine.importImage(tarOf({ hello: 'x' }), reference, changes, call());
-        const image = await engine.inspectImage(reference, call());
-        expect(image).toMatchObject({
-          labels: { 'ai.backend.kernelspec': '1' },
-          cmd: ['/hello'],
-          user: '1000',
-          tags: [reference],
-        });
-        expect(image?.env).toContain('A=b');
-        await engine.removeImage(reference, call());
-        expect(await engine.inspectImage(reference, call())).toBeUndefined();
-        await engine.removeImage(reference, call());
-      });
-
-      it('fails with the cause if the archive to import breaks off', async () => {
-        const reference = `bai-test/broken-${randomUUID()}:1`;
-        // eslint-disable-next-line @typescript-eslint/require-await -- an iterable that fails while it is read
-        const broken = (async function* () {
-          yield Buffer.alloc(512);
-          throw new Error('the disk is gone');
-        })();
-        await expect(engine.importImage(broken, reference, [], call())).rejects.toMatchObject({
-          name: 'ContainerEngineError',
-        });
-        expect(await engine.inspectImage(reference, call())).toBeUndefined();
-      });
-
-      it('refuses a container of an image that is not there', async () => {
-        const missing = spec('true', { image: 'bai-test/none:1' });
-        await expect(engine.createContainer(missing, call())).rejects.toMatchObject({ name: 'ImageNotAvailable' });
-      });
-    });
-
     describe('containers', () => {
       it('creates once a name, starts, stops and removes, each also when it is already so', async () => {
         const wanted = spec(programs.sleep, {
@@ -338,7 +291,11 @@ export function containerEngineContract(title: string, setup: () => Promise<Engi
         listImages: (e, c) => e.listImages(c),
         pullImage: (e, c) => e.pullImage('x:1', { credentials: { username: 'u', password: 'p' } }, c),
         importImage: (e, c) => e.importImage(tarOf({ a: 'b' }), 'x:1', [], c),
-        removeImage: (e, c) => e.removeImage('x:1', c),
+        pushImage: (e, c) => e.pushImage('x:1', {}, c),
+        tagImage: (e, c) => e.tagImage('x:1', 'y:1', c),
+        exportImage: (e, c) => textOf(e.exportImage('x:1', c)),
+        commitContainer: (e, c) => e.commitContainer(gone, { labels: {}, entrypoint: [], cmd: [] }, c),
+        removeImage: (e, c) => e.removeImage('x:1', {}, c),
         createContainer: (e, c) => e.createContainer(shellSpec('x:1', 'true'), c),
         startContainer: (e, c) => e.startContainer(gone, c),
         stopContainer: (e, c) => e.stopContainer(gone, 1000, c),

@@ -4,8 +4,9 @@ import { EngineProxy } from '../support/engine-proxy.js';
 import { FakeContainerEngine } from '../support/fake-container-engine.js';
 import { testImage } from '../support/images.js';
 import { containerEngineContract, execs, programs } from './container-engine.contract.js';
+import { imageEngineContract } from './image-engine.contract.js';
 
-containerEngineContract('Docker', async () => {
+async function docker() {
   const proxy = await EngineProxy.start();
   // The greeting goes through, so that it is the request itself that hangs.
   proxy.stalling = (request) => !request.includes('/_ping');
@@ -17,9 +18,9 @@ containerEngineContract('Docker', async () => {
     image: await testImage('busybox'),
     dispose: () => proxy[Symbol.asyncDispose](),
   };
-});
+}
 
-containerEngineContract('fake', () => {
+function fake() {
   const engine = new FakeContainerEngine();
   engine.images.add('fake/shell:1');
   engine.onStart = (container) => {
@@ -41,4 +42,9 @@ containerEngineContract('fake', () => {
   const stalled = new FakeContainerEngine();
   stalled.fail('*', { with: 'hang', times: Number.POSITIVE_INFINITY });
   return Promise.resolve({ engine, stalled, image: 'fake/shell:1', dispose: () => Promise.resolve() });
-});
+}
+
+for (const declare of [containerEngineContract, imageEngineContract]) {
+  declare('Docker', docker);
+  declare('fake', fake);
+}

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { DockerContainerEngine } from '../../src/adapters/docker/docker-container-engine.adapter.js';
 import { findDockerEndpoint } from '../../src/adapters/docker/docker-endpoint.js';
 import { DockerLogins } from '../../src/adapters/docker/registry-credentials.js';
-import type { PullProgress } from '../../src/application/ports/container-engine.port.js';
+import type { TransferProgress } from '../../src/application/ports/container-engine.port.js';
 import { FileTree } from '../support/file-tree.js';
 import { StubRegistry } from '../support/stub-registry.js';
 import { tarOf } from '../support/tar.js';
@@ -31,7 +31,7 @@ describe('DockerContainerEngine.pullImage', () => {
   });
   afterEach(() => registry[Symbol.asyncDispose]());
   afterAll(async () => {
-    for (const reference of pulled) await engine.removeImage(reference, call);
+    for (const reference of pulled) await engine.removeImage(reference, {}, call);
     config[Symbol.dispose]();
   });
 
@@ -42,8 +42,8 @@ describe('DockerContainerEngine.pullImage', () => {
 
   it('pulls to the end and tells progress', async () => {
     const reference = registry.add('test/good', '1', layer);
-    const progress: PullProgress[] = [];
-    await pull(reference, { onProgress: (item: PullProgress) => progress.push(item) });
+    const progress: TransferProgress[] = [];
+    await pull(reference, { onProgress: (item: TransferProgress) => progress.push(item) });
     expect(await engine.inspectImage(reference, call)).toMatchObject({ labels: { from: 'stub' }, tags: [reference] });
     expect(progress.some(({ status, totalBytes }) => status === 'Downloading' && totalBytes > 100_000)).toBe(true);
   });
@@ -63,7 +63,7 @@ describe('DockerContainerEngine.pullImage', () => {
       hint: expect.stringContaining('docker login'),
     });
     await pull(reference, { credentials: { username: 'user', password: 'pass' } });
-    await engine.removeImage(reference, call);
+    await engine.removeImage(reference, {}, call);
     const auth = Buffer.from('user:pass').toString('base64');
     config.write({ 'config.json': JSON.stringify({ auths: { [registry.host]: { auth } } }) });
     await pull(reference);
@@ -77,8 +77,8 @@ describe('DockerContainerEngine.pullImage', () => {
 
   it('fails when a layer turns out to be broken, though the stream began well', async () => {
     const reference = registry.add('test/broken', '1', randomBytes(10_000));
-    const progress: PullProgress[] = [];
-    const pulling = pull(reference, { onProgress: (item: PullProgress) => progress.push(item) });
+    const progress: TransferProgress[] = [];
+    const pulling = pull(reference, { onProgress: (item: TransferProgress) => progress.push(item) });
     await expect(pulling).rejects.toMatchObject({ name: 'ContainerEngineError' });
     expect(progress.length).toBeGreaterThan(0);
     expect(await engine.inspectImage(reference, call)).toBeUndefined();

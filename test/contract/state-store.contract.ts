@@ -2,11 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StateRole, StateStore } from '../../src/application/ports/state-store.port.js';
 
 const ROLES: readonly StateRole[] = ['statistics', 'live', 'image', 'stream', 'container_log', 'bgtask'];
+const TOLERATED_CLOCK_MS = 120_000;
 
 export interface StateStoreHarness {
   readonly store: StateStore;
   /** Lets so much time pass that whatever lives so long is over. */
   pass(seconds: number): Promise<void>;
+  /** Wall-clock time as the store should see it. */
+  nowMs(): number;
   close(): Promise<void>;
 }
 
@@ -101,8 +104,88 @@ export function stateStoreContract(title: string, open: () => Promise<StateStore
       await expect(store.get('live', 'a-hash')).rejects.toMatchObject(refusal);
     });
 
-    it('tells how long it takes to be reached', async () => {
-      const ms = await store.probe();
+    it('removes fields of a hash, and the hash with its last one', async () => {
+      await store.setHash('live', 'fields', { a: '1', b: '2', c: '3' });
+      await store.deleteFields('live', 'fields', ['a', 'never']);
+      await store.deleteFields('live', 'fields', []);
+      expect(await store.getHash('live', 'fields')).toEqual({ b: '2', c: '3' });
+      await store.deleteFields('live', 'fields', ['b', 'c']);
+      await store.set('live', 'fields', 'now a string');
+      await expect(store.deleteFields('live', 'fields', ['a'])).rejects.toMatchObject({ name: 'StateStoreError' });
+      await store.deleteFields('live', 'no such hash', ['a']);
+    });
+
+    it('sets many at once, each with its own time to live', async () => {
+      const bytes = Uint8Array.from([0, 255, 10]);
+      await store.setMany('statistics', [
+        { key: 'many-1', value: bytes, ttlSeconds: 1 },
+        { key: 'many-2', value: 'two', ttlSeconds: 60 },
+        { key: 'many-3', value: 'three' },
+        { key: 'many-3', value: 'the later one' },
+      ]);
+      await store.setMany('statistics', []);
+      expect([...((await store.get('statistics', 'many-1')) ?? [])]).toEqual([0, 255, 10]);
+      await harness.pass(1.1);
+      expect(await store.get('statistics', 'many-1')).toBeUndefined();
+      expect(text(await store.get('statistics', 'many-2'))).toBe('two');
+      expect(text(await store.get('statistics', 'many-3'))).toBe('the later one');
+    });
+
+    it('sets many thousands at once', async () => {
+      const value = new Uint8Array(600).fill(7);
+      await store.setMany(
+        'statistics',
+        Array.from({ length: 5_000 }, (_, index) => ({ key: `mass-${index}`, value, ttlSeconds: 60 })),
+      );
+      expect(await store.get('statistics', 'mass-4999')).toHaveLength(600);
+    });
+
+    it('appends to a list, which then lives as long as was said last', async () => {
+      await store.append('container_log', 'list', ['a', Uint8Array.from([1])], 1);
+      await store.append('container_log', 'list', [], 1);
+      await store.append('container_log', 'list', ['c'], 60);
+      expect(await store.lengthOf('container_log', 'list')).toBe(3);
+      expect(await store.lengthOf('container_log', 'no such list')).toBe(0);
+      await store.append('container_log', 'short-list', ['a'], 1);
+      await harness.pass(1.1);
+      expect(await store.lengthOf('container_log', 'list')).toBe(3);
+      expect(await store.lengthOf('container_log', 'short-list')).toBe(0);
+      await store.delete('container_log', ['list']);
+      expect(await store.lengthOf('container_log', 'list')).toBe(0);
+    });
+
+    it('neither appends to nor counts what is no list, and leaves it as it was', async () => {
+      const refusal = { name: 'StateStoreError', kind: 'operational' };
+      await store.set('container_log', 'no-list', 'x', 60);
+      await expect(store.append('container_log', 'no-list', ['y'], 60)).rejects.toMatchObject(refusal);
+      await expect(store.lengthOf('container_log', 'no-list')).rejects.toMatchObject(refusal);
+      expect(text(await store.get('container_log', 'no-list'))).toBe('x');
+      await store.append('container_log', 'a-list', ['y'], 60);
+      await expect(store.get('container_log', 'a-list')).rejects.toMatchObject(refusal);
+      await expect(store.getHash('container_log', 'a-list')).rejects.toMatchObject(refusal);
+    });
+
+    it('gives what is there a new time to live', async () => {
+      await store.set('bgtask', 'prolonged', '1', 1);
+      await store.set('bgtask', 'shortened', '1');
+      await store.expire('bgtask', 'prolonged', 60);
+      await store.expire('bgtask', 'shortened', 1);
+      await store.expire('bgtask', 'nothing', 60);
+      await harness.pass(1.1);
+      expect(text(await store.get('bgtask', 'prolonged'))).toBe('1');
+      expect(await store.get('bgtask', 'shortened')).toBeUndefined();
+      expect(await store.get('bgtask', 'nothing')).toBeUndefined();
+    });
+
+    it('tells its time, which goes on', async () => {
+      const before = await store.time('live');
+      expect(Math.abs(before - harness.nowMs())).toBeLessThan(TOLERATED_CLOCK_MS);
+      await harness.pass(0.05);
+      expect((await store.time('live')) - before).toBeGreaterThanOrEqual(50);
+    });
+
+    it.each([...ROLES, undefined])('tells how long it takes to be reached as %s', async (role) => {
+      const ms = await store.probe(role);
       expect(ms).toBeGreaterThanOrEqual(0);
       expect(ms).toBeLessThan(1_000);
     });

@@ -15,6 +15,7 @@ stateStoreContract('embedded', () => {
   return Promise.resolve({
     store: new EmbeddedStateStore(manual),
     pass: (seconds) => manual.advance(seconds * 1_000),
+    nowMs: () => manual.now(),
     close: () => Promise.resolve(),
   });
 });
@@ -32,6 +33,7 @@ describe('with a Redis server', () => {
     return Promise.resolve({
       store,
       pass: (seconds) => clock.sleep(seconds * 1_000),
+      nowMs: () => clock.now(),
       close: () => {
         store[Symbol.dispose]();
         return Promise.resolve();
@@ -47,6 +49,10 @@ describe('with a Redis server', () => {
     expect(await redis.get('where')).toBe('x');
     await redis.select(0);
     expect(await redis.get('where')).toBe('x');
+    await store.setHash('discovery', 'registry', { id: '1' }, 180);
+    expect(await redis.ttl('registry')).toBe(180);
+    await store.append('statistics', 'list', ['1', '2', '3'], 3600);
+    expect(await redis.lrange('list', 0, -1)).toEqual(['1', '2', '3']);
     await redis.select(3);
     expect(await redis.get('where')).toBeNull();
     redis.disconnect();

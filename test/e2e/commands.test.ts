@@ -49,6 +49,7 @@ describe('ag create, kernels, status', () => {
       container_id: expect.stringMatching(CONTAINER),
       kernel_host: '127.0.0.1',
       service_ports: [
+        { name: 'sshd', protocol: 'tcp', container_ports: [2200], host_ports: [NUMBER], is_inference: false },
         {
           name: '8000',
           protocol: 'preopen',
@@ -261,7 +262,7 @@ describe('what is wrong is said in two lines', () => {
   });
 
   it('something else on the port of the agent is status 3', async () => {
-    await using elsewhere = await AgentHome.make({ httpPort: kernel.service_ports[0]!.host_ports[0]! });
+    await using elsewhere = await AgentHome.make({ httpPort: kernel.service_ports.at(-1)!.host_ports[0]! });
     await home.ag('execute', kernel.kernel_id, '-c', SERVE);
     const ended = await elsewhere.ag('kernels');
     expectError(ended, /is not a Backend\.AI agent/, /service-addr/);
@@ -287,7 +288,7 @@ describe('ag restart, destroy', () => {
     expect((await home.ag('execute', kernel.kernel_id, '-c', code)).stdout).toBe('kept False\n');
     expect(await home.json('status')).toMatchObject({
       slots: { occupied: { cpu: '1', mem: '134217728' } },
-      ports: { used: 3 },
+      ports: { used: 4 },
     });
   });
 

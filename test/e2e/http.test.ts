@@ -122,7 +122,7 @@ describe('a kernel by HTTP', () => {
       kernel_host: '127.0.0.1',
       repl_in_port: NUMBER,
       repl_out_port: NUMBER,
-      service_ports: [],
+      service_ports: [expect.objectContaining({ name: 'sshd', container_ports: [2200] })],
       slots: { cpu: '1', mem: '134217728' },
     });
     expect(second.body).toMatchObject({ kernel_id: KERNEL, container_id: made['container_id'] });
@@ -192,6 +192,7 @@ describe('/metrics', () => {
       'cpu_util capacity',
       'cpu_util current',
       'io_read current',
+      'io_scratch_size current',
       'io_write current',
       'mem capacity',
       'mem current',

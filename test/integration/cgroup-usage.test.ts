@@ -56,6 +56,24 @@ describe('CgroupUsageSource on real containers', () => {
       }
     });
 
+  it('tells each process of a container from the others', async () => {
+    const program =
+      'import subprocess, time; subprocess.Popen(["sleep", "60"]); b = bytearray(32 * 2**20); t = time.process_time()\nwhile time.process_time() - t < 0.3: pass\ntime.sleep(60)';
+    const { id, usage } = await run(python(program));
+    const isBusyDone = () => usage.processes().some(({ cpuMs }) => cpuMs >= 200);
+    for (let turn = 0; turn < 300 && !isBusyDone(); turn++) await new Promise((resolve) => setTimeout(resolve, 50));
+    const processes = [...usage.processes()].sort((a, b) => b.rssBytes - a.rssBytes);
+    const main = (await engine.inspectContainer(id, call))?.pid;
+    expect(processes).toHaveLength(2);
+    expect(processes[0]).toMatchObject({ pid: main });
+    expect(processes[0]!.rssBytes).toBeGreaterThan(32 * MiB);
+    expect(processes[0]!.cpuMs).toBeGreaterThanOrEqual(200);
+    expect(processes[1]!.cpuMs).toBeLessThan(200);
+    expect(processes[1]!.startTicks).toBeGreaterThanOrEqual(processes[0]!.startTicks);
+    await engine.removeContainer(id, call);
+    expect(usage.processes()).toEqual([]);
+  });
+
   it('sees CPU time, memory, processes, network and disk of a busy container', async () => {
     const { id, usage } = await run(
       python(`

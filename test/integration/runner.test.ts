@@ -488,14 +488,19 @@ describe('services', () => {
   it('say at once why they do not start', async () => {
     expect(await startService('dies')).toEqual({
       status: 'failed',
-      error: 'the service ended while starting (exit code 3)',
+      error: "the service ended while starting (exit code 3); what it said is in the kernel's log",
     });
     expect(await startService('missing')).toMatchObject({
       status: 'failed',
       error: expect.stringContaining('/no/such/file'),
     });
+    expect(await startService('jupyterlab')).toEqual({
+      status: 'failed',
+      error: 'this image has no Python package "jupyterlab", which the service jupyterlab is',
+    });
     expect(await startService('nope')).toEqual({ status: 'failed', error: 'unsupported service: nope' });
-    expect(await startService('sshd')).toMatchObject({ status: 'failed' });
+    expect(await startService('sshd')).toEqual({ status: 'running' });
+    expect(await startService('ttyd')).toMatchObject({ status: 'failed' });
     expect(await startService('probe', { options: { arguments: { '--bad': '1' } } })).toEqual({
       status: 'failed',
       error: 'Argument --bad not allowed for service probe',

@@ -39,7 +39,7 @@ describe('a kernel that cannot be made', () => {
 
   it('because all host ports are taken, by kernels or by others', async () => {
     const [first, last] = machine.settings.container.portRange;
-    for (let port = first; port <= last - 2; port += 1) machine.ports.memory.taken.add(port);
+    for (let port = first; port <= last - 3; port += 1) machine.ports.memory.taken.add(port);
     expect(await create(kernelSpec({ preopenPorts: [8080] }))).toMatchObject({
       name: 'PortPoolExhaustedError',
       retryable: true,
@@ -47,7 +47,7 @@ describe('a kernel that cannot be made', () => {
     await expectGone('failed-to-create');
     expect(await create()).toBe('done');
     expect(await create(kernelSpec({ kernelId: kernelIdOf(2) }))).toMatchObject({ name: 'PortPoolExhaustedError' });
-    expect(agent.useCases.status().ports.used).toBe(2);
+    expect(agent.useCases.status().ports.used).toBe(3);
     machine.ports.memory.taken.clear();
     expect(await create(kernelSpec({ kernelId: kernelIdOf(2) }))).toBe('done');
   });
@@ -173,7 +173,7 @@ describe('a kernel that cannot be removed', () => {
     const outcome = await machine.finish(outcomeOf(agent.destroy(KERNEL_ID)));
     expect(outcome).toMatchObject({ name: 'ContainerTeardownIncompleteError', retryable: true });
     expect(agent.useCases.getKernel(KERNEL_ID).state).toBe('TERMINATING');
-    expect(agent.useCases.status()).toMatchObject({ slots: { available: { cpu: '0' } }, ports: { used: 2 } });
+    expect(agent.useCases.status()).toMatchObject({ slots: { available: { cpu: '0' } }, ports: { used: 3 } });
     machine.engine.start();
     expect(await create(kernelSpec({ kernelId: kernelIdOf(2) }))).toMatchObject({ name: 'InsufficientResource' });
     expect(machine.terminations(KERNEL_ID)).toEqual([]);

@@ -47,13 +47,13 @@ describe('a kernel that goes well', () => {
     ]);
     expect(Object.keys(made.timingsMs)).toEqual(['validate', ...stages, 'total']);
     expect(made).toMatchObject({ created: true, slots: { cpu: '1', mem: '536870912' }, kernelHost: '127.0.0.1' });
-    expect(made.servicePorts.map(({ name }) => name)).toEqual(['8080', '8081']);
+    expect(made.servicePorts.map(({ name }) => name)).toEqual(['sshd', '8080', '8081']);
     const hostPorts = [made.replInPort, made.replOutPort, ...made.servicePorts.flatMap((port) => port.hostPorts)];
-    expect(new Set(hostPorts).size).toBe(4);
+    expect(new Set(hostPorts).size).toBe(5);
     expect(agent.useCases.getKernel(KERNEL_ID)).toMatchObject({ state: 'RUNNING', containerId: made.containerId });
     expect(agent.useCases.status()).toMatchObject({
       slots: { occupied: { cpu: '1', mem: '536870912' } },
-      ports: { used: 4 },
+      ports: { used: 5 },
       kernels: { RUNNING: 1, PREPARING: 0, TERMINATING: 0 },
     });
     expect(machine.engine.container(made.containerId)!.spec.ports.map(({ hostPort }) => hostPort)).toEqual(hostPorts);

@@ -1,5 +1,5 @@
 import { PassThrough, Writable } from 'node:stream';
-import type { CliDependencies, CliOutput } from '../../src/adapters/cli/cli-dependencies.js';
+import type { CliConfiguration, CliDependencies, CliOutput } from '../../src/adapters/cli/cli-dependencies.js';
 import { runCli } from '../../src/adapters/cli/run-cli.js';
 import type { AnnouncedEvent } from '../../src/application/ports/event-bus.port.js';
 import type { ExecuteRequest, UseCases } from '../../src/application/use-cases.js';
@@ -160,6 +160,13 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Cli
   if (options.stdin !== undefined) stdin.end(options.stdin);
   const listeners = { SIGINT: new Set<() => void>(), SIGTERM: new Set<() => void>() };
   let id = 0;
+  const config: CliConfiguration = {
+    ...{ file: null, warnings: [] },
+    // Port 1 of this host: nobody listens there.
+    agentAddress: options.address ?? { host: '127.0.0.1', port: 1 },
+    readToken: () => Promise.resolve(options.token),
+    effective: () => [{ key: 'agent.id', value: 'i-1', toml: '"i-1"', origin: 'env X' }],
+  };
   const deps: CliDependencies = {
     version: '9.9.9',
     io: { stdin, stdout: sink('out'), stderr: sink('err'), env: options.env ?? {}, cwd: options.cwd ?? '/' },
@@ -172,13 +179,8 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Cli
     now: () => performance.now(),
     uuid: () => `00000000-0000-4000-8000-${String(++id).padStart(12, '0')}`,
     setup: {
-      loadConfig: () => ({
-        ...{ file: null, warnings: [] },
-        // Port 1 of this host: nobody listens there.
-        agentAddress: options.address ?? { host: '127.0.0.1', port: 1 },
-        readToken: () => Promise.resolve(options.token),
-        effective: () => [{ key: 'agent.id', value: 'i-1', toml: '"i-1"', origin: 'env X' }],
-      }),
+      loadConfig: () => config,
+      loadWholeConfig: () => Promise.resolve(config),
       configSample: () => '[agent]\n',
       startServer: () => Promise.resolve(0),
       startEmbeddedAgent: () =>

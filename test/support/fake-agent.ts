@@ -1,12 +1,19 @@
 import 'reflect-metadata';
 import { Container } from 'inversify';
+import { EmbeddedClusterMessages } from '../../src/adapters/embedded/embedded-cluster-messages.adapter.js';
 import { EmbeddedConfigSource } from '../../src/adapters/embedded/embedded-config-source.adapter.js';
 import { EmbeddedEventBus } from '../../src/adapters/embedded/embedded-event-bus.adapter.js';
 import { EmbeddedStateStore } from '../../src/adapters/embedded/embedded-state-store.adapter.js';
+import { ZlibLogChunkCodec } from '../../src/adapters/host/zlib-log-chunk-codec.adapter.js';
 import { SystemIdGenerator } from '../../src/adapters/host/system-id-generator.adapter.js';
+import { Readiness } from '../../src/application/agent/readiness.js';
+import { SendHeartbeat } from '../../src/application/agent/send-heartbeat.use-case.js';
 import type { AgentSettings } from '../../src/application/agent-settings.js';
+import { BackgroundTasks } from '../../src/application/background-task/background-tasks.js';
+import { CommitKernel } from '../../src/application/image/commit-kernel.use-case.js';
 import { HandleEngineEvent } from '../../src/application/kernel/handle-engine-event.use-case.js';
 import { ReconcileKernels } from '../../src/application/kernel/reconcile-kernels.use-case.js';
+import { ClusterNetworks } from '../../src/application/network/cluster-networks.js';
 import type { AcceleratorPlugin } from '../../src/application/ports/accelerator-plugin.port.js';
 import { SampleUsage } from '../../src/application/statistics/sample-usage.use-case.js';
 import { type CreatedKernel, UseCases } from '../../src/application/use-cases.js';
@@ -26,13 +33,18 @@ import {
   memoryHostPaths,
   memoryPlugin,
   memoryRuntime,
+  noServiceManager,
+  noVolumeMounts,
   silentTelemetry,
 } from './fake-node.js';
 import { kernelSpec } from './kernel-records.js';
 import { ManualClock, settle } from './manual-clock.js';
+import { MemoryKernelFiles } from './memory-kernel-files.js';
+import { MemoryCommitStore } from './memory-commit-store.js';
 import { MemoryKernelStore } from './memory-kernel-store.js';
 import { MemoryLogger } from './memory-logger.js';
 import { MemoryScratchStore } from './memory-scratch-store.js';
+import { MemoryTaskJournal } from './memory-task-journal.js';
 import { ProcessBoundary } from './process-boundary.js';
 
 export const CORES = 8;
@@ -40,22 +52,40 @@ export const MEMORY_BYTES = 8 * 1024 ** 3;
 const LONGEST_STEP_MS = 30_000;
 const PATIENCE_MS = 3 * 3_600_000;
 
-const SETTINGS: AgentSettings = {
+export const SETTINGS: AgentSettings = {
   ...{ agentId: 'i-fake', version: '0', region: null, architecture: 'x86_64', resourceGroup: null },
   ...{ advertisedRpcAddress: 'tcp://127.0.0.1:6011', publicHost: '127.0.0.1', rpcPublicKey: null },
   ...{ heartbeatIntervalMs: 20_000, usageIntervalMs: 5_000, reconcileIntervalMs: 10_000, kernelCreationConcurrency: 4 },
+  ...{ eventWire: 'auto', cohabitingStorageProxy: true },
   container: {
     ...{ bindHost: '0.0.0.0', advertisedHost: '127.0.0.1', uid: 9001, gid: 9001 },
     // No cool-down: a port that is given back too early is at once given to somebody else.
     ...{ portRange: [30_000, 30_199], portCooldownMs: 0, pidsLimit: 100, openFilesLimit: 1024 },
-    ...{ alternativeBridge: null, logDriver: 'local', logMaxLengthBytes: 1_000_000 },
+    ...{ alternativeBridge: null, logDriver: 'local', logMaxLengthBytes: 1_000_000, logChunkBytes: 65_536 },
     ...{ timeZoneFiles: [], protectedPaths: [] },
   },
   resource: {
     ...{ reservedCpu: 0, reservedMemBytes: 0, memoryAlignBytes: 0, allocationOrder: ['cpu', 'mem'] },
     affinityPolicy: 'INTERLEAVED',
   },
-  timeouts: { pullMs: 600_000, initMs: 30_000, stopGraceMs: 5_000, engineCallMs: 60_000 },
+  timeouts: { pullMs: 600_000, initMs: 30_000, stopGraceMs: 5_000, engineCallMs: 60_000, commitMs: null, pushMs: null },
+  statistics: {
+    node: { enabled: true, intervalMs: 30_000 },
+    container: { enabled: true, intervalMs: 30_000 },
+    process: { enabled: true, intervalMs: 30_000 },
+  },
+  ...{ imageCommitPath: '/tmp/commit', abuseReportPath: null, announcedHttpAddress: '127.0.0.1:6009' },
+  serviceDiscovery: {
+    ...{
+      id: 'c259eff0-ea81-558c-a5d5-a13c814f4209',
+      type: 'redis',
+      group: null,
+      instanceId: 'i-fake',
+      displayName: 'agent-i-fake',
+    },
+    ...{ labels: {}, endpoints: [] },
+  },
+  watcher: { targetService: 'backendai-agent.service', softResetAvailable: false, port: 6009 },
 };
 
 /** What outlives an agent: the engine, the disk, the time, and those who hear its events. */
@@ -63,7 +93,14 @@ export class FakeMachine {
   readonly clock = new ManualClock();
   readonly engine = new FakeContainerEngine({ clock: this.clock });
   readonly scratch = new MemoryScratchStore();
+  readonly files = new MemoryKernelFiles();
   readonly records = new MemoryKernelStore();
+  readonly tasks = new MemoryTaskJournal();
+  readonly commits = new MemoryCommitStore();
+  /** Devices besides cpu and mem, for agents that start from now on. */
+  plugins: readonly AcceleratorPlugin[] = [];
+  /** Where the agent was moved to. */
+  resourceGroup: string | undefined;
   readonly ports = new MachinePorts(this.engine);
   readonly runners = new MachineRunners(this.engine, this.clock);
   readonly usage = new MachineUsage();
@@ -85,6 +122,7 @@ export class FakeMachine {
   async boot(): Promise<FakeAgent> {
     const agent = await FakeAgent.make(this);
     await this.finish(agent.recover());
+    await this.finish(agent.recoverTasks());
     return agent;
   }
 
@@ -152,17 +190,29 @@ export class FakeAgent {
         ...{ settings, clock, logger, plugins, book, telemetry: silentTelemetry, runtime: memoryRuntime },
         ids: new SystemIdGenerator(),
         events: this.boundary.wrap('events', bus),
+        messages: new EmbeddedClusterMessages(),
         state: new EmbeddedStateStore(clock),
         configSource: new EmbeddedConfigSource(),
         engine: this.boundary.wrap('engine', machine.engine),
         runners: { connect: (address) => this.#closingOnKill(machine.runners.connect(address)) },
         scratch: this.boundary.wrap('scratch', machine.scratch),
+        kernelFiles: machine.files,
         kernels: this.boundary.wrap('records', machine.records),
+        tasks: this.boundary.wrap('tasks', machine.tasks),
+        commits: this.boundary.wrap('commits', machine.commits),
+        resourceGroups: {
+          load: () => Promise.resolve(machine.resourceGroup),
+          save: (name) => Promise.resolve(void (machine.resourceGroup = name)),
+        },
         usage: { open: (container) => this.#openUsage(container), readNode: () => machine.usage.readNode() },
         hostPorts: this.boundary.wrap('ports', {
           hold: (port: number) => this.#closingOnKill(machine.ports.hold(port)),
         }),
         hostPaths: memoryHostPaths,
+        abuseReports: { list: () => Promise.resolve([]) },
+        logChunks: new ZlibLogChunkCodec(),
+        hostServices: noServiceManager,
+        volumeMounts: noVolumeMounts,
         portPool: new PortPool(settings.container.portRange, settings.container.portCooldownMs),
         dependencies: [],
       }),
@@ -174,6 +224,7 @@ export class FakeAgent {
   static async make(machine: FakeMachine): Promise<FakeAgent> {
     const cores = Object.fromEntries(Array.from({ length: CORES }, (_, core) => [String(core), '1']));
     const plugins = [
+      ...machine.plugins,
       memoryPlugin('cpu', 'count', { kind: 'discrete', strategy: 'EVENLY' }, cores),
       memoryPlugin('mem', 'bytes', { kind: 'discrete', strategy: 'FILL' }, { root: String(MEMORY_BYTES) }),
     ];
@@ -195,6 +246,7 @@ export class FakeAgent {
 
   async recover(): Promise<void> {
     await this.#container.get(ReconcileKernels).recover(this.#signal.signal);
+    this.#container.get(Readiness).ready = true;
     void this.#watch();
   }
 
@@ -219,6 +271,29 @@ export class FakeAgent {
   async reconcile(): Promise<readonly string[]> {
     const steps = await this.machine.finish(this.#container.get(ReconcileKernels).execute(this.#signal.signal));
     return steps.map(({ type }) => type);
+  }
+
+  tidyNetworks(): Promise<void> {
+    return this.machine.finish(this.#container.get(ClusterNetworks).tidy(this.#signal.signal));
+  }
+
+  heartbeat(): Promise<void> {
+    return this.#container.get(SendHeartbeat).execute();
+  }
+
+  /** What an agent does at its start about the background tasks of an earlier one. */
+  async recoverTasks(): Promise<void> {
+    await this.#container.get(BackgroundTasks).recover();
+    await this.#container.get(CommitKernel).recover(this.#signal.signal);
+  }
+
+  sweepCommits(): Promise<void> {
+    return this.machine.finish(this.#container.get(CommitKernel).sweep(this.#signal.signal));
+  }
+
+  /** What stopping the agent does to its background tasks. */
+  stopTasks(): Promise<void> {
+    return this.#container.get(BackgroundTasks).stop();
   }
 
   sample(): Promise<void> {

@@ -10,16 +10,13 @@ import type {
   EngineInfo,
   ExecResult,
   ExecSpec,
-  ImageDetails,
-  ImageSummary,
   LogOptions,
-  PullOptions,
 } from '../../src/application/ports/container-engine.port.js';
 import { engineConflict, engineError, engineUnavailable, imageNotAvailable } from '../../src/domain/error/errors.js';
 import { FakeContainer } from './fake-container.js';
 import { FakeEvents } from './fake-events.js';
-import { FaultPlan, type EngineMethod, type Fault } from './fake-faults.js';
-import { FakeImages, imageOfChanges } from './fake-images.js';
+import type { EngineMethod, Fault } from './fake-faults.js';
+import { FakeImageEngine } from './fake-image-engine.js';
 import { sleep } from './sleep.js';
 import { filesOfTar, tarOf } from './tar.js';
 
@@ -28,68 +25,52 @@ export interface FakeEngineOptions {
   readonly clock?: Pick<Clock, 'now' | 'sleep'>;
 }
 
-export interface EngineCall {
-  readonly method: EngineMethod;
-  readonly args: readonly unknown[];
-}
-
 const MAX_CAPTURE_BYTES = 1024 * 1024;
 
 /**
  * A container engine in memory, which fails as it is told. It keeps the promises of the port: names are unique, a
  * running container holds its host ports, a network in use stays, events come in order.
  */
-export class FakeContainerEngine implements ContainerEngine {
-  /** Local images. */
-  readonly images = new FakeImages();
-  /** Images that can be pulled. */
-  readonly registry = new FakeImages();
-  /** All calls so far, in order. */
-  readonly calls: EngineCall[] = [];
+export class FakeContainerEngine extends FakeImageEngine implements ContainerEngine {
   readonly events = new FakeEvents();
   /** The program of a container: runs at each start. It may print, or `exit` it at once. */
   onStart: (container: FakeContainer) => void = () => undefined;
   onExec: (container: FakeContainer, command: ExecSpec) => ExecResult = () => ({ exitCode: 0, stdout: '', stderr: '' });
-  readonly #containers = new Map<string, FakeContainer>();
   readonly #networks = new Map<string, { id: string; name: string; labels: Readonly<Record<string, string>> }>();
-  readonly #faults = new FaultPlan();
-  readonly #clock: Pick<Clock, 'now' | 'sleep'>;
-  #down = false;
-  #lastId = 0;
 
   constructor(options: FakeEngineOptions = {}) {
-    this.#clock = options.clock ?? { now: Date.now, sleep };
+    super(options.clock ?? { now: Date.now, sleep });
   }
 
   // --- what tests do to it -------------------------------------------------------------------------------------
 
   /** Makes calls of a method (`'*'` = of any) go wrong. */
   fail(method: EngineMethod | '*', fault: Fault): void {
-    this.#faults.add(method, fault);
+    this.faults.add(method, fault);
   }
 
   /** Makes the `number`th call from now on (1 = the next) go wrong, whatever it is. */
   failCall(number: number, fault: Omit<Fault, 'after' | 'times'>): void {
-    this.#faults.add('*', { ...fault, after: number - 1, times: 1 });
+    this.faults.add('*', { ...fault, after: number - 1, times: 1 });
   }
 
   /** Forgets all faults that are still to come. */
   heal(): void {
-    this.#faults.clear();
+    this.faults.clear();
   }
 
   /** Lets the engine stop: every call fails until `start`, and containers die with it unless they are kept. */
   stop(options: { keepContainers?: boolean; loseEvents?: boolean } = {}): void {
-    this.#down = true;
+    this.isDown = true;
     this.events.connect(false, engineUnavailable('The fake engine is stopped'));
     if (options.keepContainers) return;
     if (options.loseEvents) this.events.lose(undefined, Number.POSITIVE_INFINITY);
-    for (const container of this.#containers.values()) if (container.isRunning) this.exit(container.id, 137);
+    for (const container of this.containersById.values()) if (container.isRunning) this.exit(container.id, 137);
     if (options.loseEvents) this.events.lose(undefined, 0);
   }
 
   start(): void {
-    this.#down = false;
+    this.isDown = false;
     this.events.connect(true);
   }
 
@@ -105,29 +86,23 @@ export class FakeContainerEngine implements ContainerEngine {
 
   /** Ends the program of a container; `oom` as the kernel's OOM killer does. */
   exit(idOrName: string, exitCode: number, options: { oom?: boolean } = {}): void {
-    const container = this.#existing(idOrName);
+    const container = this.existing(idOrName);
     if (!container.isRunning) return;
     if (options.oom) this.#emit('oom', container);
     Object.assign(container, { state: 'exited', exitCode, oomKilled: options.oom ?? false, pid: 0, ipAddress: '' });
-    container.finishedAtMs = this.#clock.now();
+    container.finishedAtMs = this.clock.now();
     container.changed();
     this.#emit('die', container, { exitCode: String(exitCode) });
   }
 
-  /** A container, also to make it print or ignore its stop signal. */
-  container(idOrName: string): FakeContainer | undefined {
-    const prefixed = (id: string) => idOrName.length >= 12 && id.startsWith(idOrName);
-    return [...this.#containers.values()].find(({ id, name }) => name === idOrName || id === idOrName || prefixed(id));
-  }
-
   containers(): readonly FakeContainer[] {
-    return [...this.#containers.values()];
+    return [...this.containersById.values()];
   }
 
   /** Names of what still exists. */
   leftovers(): { readonly containers: readonly string[]; readonly networks: readonly string[] } {
     return {
-      containers: [...this.#containers.values()].map(({ name }) => name),
+      containers: [...this.containersById.values()].map(({ name }) => name),
       networks: [...this.#networks.values()].map(({ name }) => name),
     };
   }
@@ -135,7 +110,7 @@ export class FakeContainerEngine implements ContainerEngine {
   // --- the port ------------------------------------------------------------------------------------------------
 
   info(call: Call): Promise<EngineInfo> {
-    return this.#do('info', [], call, () => ({
+    return this.do('info', [], call, () => ({
       version: '20.10.24',
       apiVersion: '1.41',
       architecture: 'x86_64',
@@ -150,63 +125,21 @@ export class FakeContainerEngine implements ContainerEngine {
     }));
   }
 
-  inspectImage(reference: string, call: Call): Promise<ImageDetails | undefined> {
-    return this.#do('inspectImage', [reference], call, () => this.images.get(reference));
-  }
-
-  listImages(call: Call): Promise<readonly ImageSummary[]> {
-    return this.#do('listImages', [], call, () => this.images.all());
-  }
-
-  pullImage(reference: string, options: PullOptions, call: Call): Promise<void> {
-    return this.#do('pullImage', [reference, options], call, () => {
-      const image = this.registry.get(reference);
-      if (!image) throw imageNotAvailable(`There is no image ${reference} in the fake registry`);
-      const layer = { layer: image.id.slice(7, 19), totalBytes: image.sizeBytes };
-      options.onProgress?.({ ...layer, status: 'Downloading', currentBytes: image.sizeBytes / 2 });
-      options.onProgress?.({ ...layer, status: 'Pull complete', currentBytes: image.sizeBytes });
-      this.images.add(reference, image);
-    });
-  }
-
-  importImage(
-    tar: AsyncIterable<Uint8Array>,
-    reference: string,
-    changes: readonly string[],
-    call: Call,
-  ): Promise<void> {
-    return this.#do('importImage', [reference, changes], call, async () => {
-      const files = await filesOfTar(tar);
-      const sizeBytes = [...files.values()].reduce((sum, data) => sum + data.length, 0);
-      this.images.add(reference, { ...imageOfChanges(changes), sizeBytes });
-    });
-  }
-
-  removeImage(reference: string, call: Call): Promise<void> {
-    return this.#do('removeImage', [reference], call, () => {
-      const image = this.images.get(reference);
-      if (image && [...this.#containers.values()].some((container) => container.imageDetails.id === image.id)) {
-        throw engineConflict(`Image ${reference} is in use`);
-      }
-      this.images.remove(reference);
-    });
-  }
-
   createContainer(spec: ContainerSpec, call: Call): Promise<string> {
-    return this.#do('createContainer', [spec], call, () => {
+    return this.do('createContainer', [spec], call, () => {
       if (this.container(spec.name)) throw engineConflict(`The name ${spec.name} is in use`);
       const image = this.images.get(spec.image);
       if (!image) throw imageNotAvailable(`There is no image ${spec.image}`);
-      const container = new FakeContainer(this.#newId(), spec, image);
-      this.#containers.set(container.id, container);
+      const container = new FakeContainer(this.newId(), spec, image);
+      this.containersById.set(container.id, container);
       this.#emit('create', container);
       return container.id;
     });
   }
 
   startContainer(id: string, call: Call): Promise<void> {
-    return this.#do('startContainer', [id], call, () => {
-      const container = this.#existing(id);
+    return this.do('startContainer', [id], call, () => {
+      const container = this.existing(id);
       if (container.isRunning) return;
       const { network, ports } = container.spec;
       if (network && !this.#network(network.name) && !['bridge', 'host', 'none'].includes(network.name)) {
@@ -215,62 +148,62 @@ export class FakeContainerEngine implements ContainerEngine {
       const taken = this.#portsInUse();
       const busy = ports.find(({ hostPort }) => taken.has(hostPort));
       if (busy) throw engineConflict(`Port ${busy.hostPort} is already allocated`);
-      this.#lastId += 1;
-      Object.assign(container, { state: 'running', pid: 1_000_000 + this.#lastId, exitCode: 0, oomKilled: false });
-      container.ipAddress = `172.17.${Math.floor(this.#lastId / 250) % 250}.${(this.#lastId % 250) + 2}`;
-      container.startedAtMs = this.#clock.now();
+      this.lastId += 1;
+      Object.assign(container, { state: 'running', pid: 1_000_000 + this.lastId, exitCode: 0, oomKilled: false });
+      container.ipAddress = `172.17.${Math.floor(this.lastId / 250) % 250}.${(this.lastId % 250) + 2}`;
+      container.startedAtMs = this.clock.now();
       this.#emit('start', container);
       this.onStart(container);
     });
   }
 
   stopContainer(id: string, graceMs: number, call: Call): Promise<void> {
-    return this.#do('stopContainer', [id, graceMs], call, async () => {
+    return this.do('stopContainer', [id, graceMs], call, async () => {
       const container = this.container(id);
       if (!container?.isRunning) return;
-      if (container.ignoresStopSignal) await this.#clock.sleep(graceMs, call.signal);
+      if (container.ignoresStopSignal) await this.clock.sleep(graceMs, call.signal);
       this.exit(id, container.ignoresStopSignal ? 137 : 143);
     });
   }
 
   killContainer(id: string, signal: string, call: Call): Promise<void> {
-    return this.#do('killContainer', [id, signal], call, () => {
-      if (!this.#existing(id).isRunning) throw engineConflict(`Container ${id} is not running`);
+    return this.do('killContainer', [id, signal], call, () => {
+      if (!this.existing(id).isRunning) throw engineConflict(`Container ${id} is not running`);
       if (/KILL|^9$/.test(signal)) this.exit(id, 137);
-      else if (/TERM|INT/.test(signal) && !this.#existing(id).ignoresStopSignal) this.exit(id, 143);
+      else if (/TERM|INT/.test(signal) && !this.existing(id).ignoresStopSignal) this.exit(id, 143);
     });
   }
 
   removeContainer(id: string, call: Call): Promise<void> {
-    return this.#do('removeContainer', [id], call, () => {
+    return this.do('removeContainer', [id], call, () => {
       const container = this.container(id);
       if (!container) return;
       this.exit(container.id, 137);
-      this.#containers.delete(container.id);
+      this.containersById.delete(container.id);
       this.#emit('destroy', container);
     });
   }
 
   inspectContainer(idOrName: string, call: Call): Promise<ContainerDetails | undefined> {
-    return this.#do('inspectContainer', [idOrName], call, () => this.container(idOrName)?.details());
+    return this.do('inspectContainer', [idOrName], call, () => this.container(idOrName)?.details());
   }
 
   listContainers(labels: Readonly<Record<string, string>>, call: Call): Promise<readonly ContainerSummary[]> {
-    return this.#do('listContainers', [labels], call, () =>
-      [...this.#containers.values()]
+    return this.do('listContainers', [labels], call, () =>
+      [...this.containersById.values()]
         .filter((container) => includes(container.labels, labels))
         .map(({ id, name, state, labels: own }) => ({ id, name, state, labels: own })),
     );
   }
 
   async *containerLogs(id: string, options: LogOptions, call: Call): AsyncGenerator<Uint8Array> {
-    const container = await this.#do('containerLogs', [id, options], call, () => this.#existing(id));
+    const container = await this.do('containerLogs', [id, options], call, () => this.existing(id));
     yield* container.log(options, call.signal);
   }
 
   exec(id: string, command: ExecSpec, call: Call): Promise<ExecResult> {
-    return this.#do('exec', [id, command], call, () => {
-      const container = this.#existing(id);
+    return this.do('exec', [id, command], call, () => {
+      const container = this.existing(id);
       if (!container.isRunning) throw engineConflict(`Container ${id} is not running`);
       const { exitCode, stdout, stderr } = this.onExec(container, command);
       return { exitCode, stdout: stdout.slice(0, MAX_CAPTURE_BYTES), stderr: stderr.slice(0, MAX_CAPTURE_BYTES) };
@@ -278,8 +211,8 @@ export class FakeContainerEngine implements ContainerEngine {
   }
 
   async *getArchive(id: string, path: string, call: Call): AsyncGenerator<Uint8Array> {
-    const [name, data] = await this.#do('getArchive', [id, path], call, () => {
-      const file = this.#existing(id).files.get(posix.normalize(path));
+    const [name, data] = await this.do('getArchive', [id, path], call, () => {
+      const file = this.existing(id).files.get(posix.normalize(path));
       if (!file) throw engineError(`There is no ${path} in container ${id}`);
       return [posix.basename(path), file] as const;
     });
@@ -287,26 +220,26 @@ export class FakeContainerEngine implements ContainerEngine {
   }
 
   putArchive(id: string, path: string, tar: AsyncIterable<Uint8Array>, call: Call): Promise<void> {
-    return this.#do('putArchive', [id, path], call, async () => {
-      const container = this.#existing(id);
+    return this.do('putArchive', [id, path], call, async () => {
+      const container = this.existing(id);
       for (const [name, data] of await filesOfTar(tar)) container.files.set(posix.join(path, name), data);
     });
   }
 
   createNetwork(name: string, labels: Readonly<Record<string, string>>, call: Call): Promise<string> {
-    return this.#do('createNetwork', [name, labels], call, () => {
+    return this.do('createNetwork', [name, labels], call, () => {
       if (this.#network(name)) throw engineConflict(`Network ${name} already exists`);
-      const id = this.#newId();
+      const id = this.newId();
       this.#networks.set(id, { id, name, labels });
       return id;
     });
   }
 
   removeNetwork(idOrName: string, call: Call): Promise<void> {
-    return this.#do('removeNetwork', [idOrName], call, () => {
+    return this.do('removeNetwork', [idOrName], call, () => {
       const network = this.#network(idOrName);
       if (!network) return;
-      const user = [...this.#containers.values()].find(
+      const user = [...this.containersById.values()].find(
         ({ spec, isRunning }) =>
           isRunning && (spec.network?.name === network.name || spec.network?.name === network.id),
       );
@@ -316,7 +249,7 @@ export class FakeContainerEngine implements ContainerEngine {
   }
 
   listNetworks(labels: Readonly<Record<string, string>>, call: Call): Promise<readonly { id: string; name: string }[]> {
-    return this.#do('listNetworks', [labels], call, () =>
+    return this.do('listNetworks', [labels], call, () =>
       [...this.#networks.values()]
         .filter((network) => includes(network.labels, labels))
         .map(({ id, name }) => ({ id, name })),
@@ -330,23 +263,15 @@ export class FakeContainerEngine implements ContainerEngine {
     onConnection?: (connected: boolean, error?: Error) => void,
   ): AsyncGenerator<EngineEvent> {
     this.calls.push({ method: 'watchEvents', args: [sinceMs] });
-    const fault = this.#faults.next('watchEvents');
+    const fault = this.faults.next('watchEvents');
     if (fault) {
       onConnection?.(false, fault.error ?? engineUnavailable('The event connection failed'));
-      await this.#clock.sleep(fault.ms ?? 100, call.signal).catch(() => undefined);
+      await this.clock.sleep(fault.ms ?? 100, call.signal).catch(() => undefined);
     }
     yield* this.events.watch(sinceMs, call.signal, onConnection);
   }
 
   // --- inside --------------------------------------------------------------------------------------------------
-
-  async #do<T>(method: EngineMethod, args: readonly unknown[], call: Call, effect: () => T | Promise<T>): Promise<T> {
-    this.calls.push({ method, args });
-    return this.#faults.run(method, call, this.#clock, () => {
-      if (this.#down) throw engineUnavailable('The fake engine is stopped');
-      return effect();
-    });
-  }
 
   #emit(action: EngineEvent['action'], container: FakeContainer, more: Record<string, string> = {}): void {
     const attributes = { ...container.labels, image: container.spec.image, name: container.name, ...more };
@@ -354,15 +279,9 @@ export class FakeContainerEngine implements ContainerEngine {
       action,
       containerId: container.id,
       name: container.name,
-      timeMs: this.#clock.now(),
+      timeMs: this.clock.now(),
       attributes,
     });
-  }
-
-  #existing(idOrName: string): FakeContainer {
-    const container = this.container(idOrName);
-    if (!container) throw engineError(`There is no container ${idOrName}`);
-    return container;
   }
 
   #network(idOrName: string) {
@@ -370,13 +289,8 @@ export class FakeContainerEngine implements ContainerEngine {
   }
 
   #portsInUse(): Set<number> {
-    const running = [...this.#containers.values()].filter(({ isRunning }) => isRunning);
+    const running = [...this.containersById.values()].filter(({ isRunning }) => isRunning);
     return new Set(running.flatMap(({ spec }) => spec.ports.map(({ hostPort }) => hostPort)));
-  }
-
-  #newId(): string {
-    this.#lastId += 1;
-    return this.#lastId.toString(16).padStart(12, '0').padEnd(64, 'f');
   }
 }
 

@@ -3,43 +3,62 @@ import type { ImageDetails } from '../../src/application/ports/container-engine.
 
 export type FakeImage = Partial<Omit<ImageDetails, 'tags'>>;
 
-/** Images by reference, local ones or those of a registry. `name` and `name:latest` are the same. */
+/** Images by id and their names, local ones or those of a registry. `name` and `name:latest` are the same. */
 export class FakeImages {
-  readonly #images = new Map<string, ImageDetails>();
+  readonly #images = new Map<string, Omit<ImageDetails, 'tags'>>();
+  readonly #ids = new Map<string, string>();
 
-  /** Adds or replaces an image; what is not given is that of a plain x86_64 image. */
+  /** Adds an image or a name of it, and takes the name from another; what is not given is that of a plain image. */
   add(reference: string, image: FakeImage = {}): ImageDetails {
     const tag = withTag(reference);
-    const details: ImageDetails = {
-      id: `sha256:${createHash('sha256')
-        .update(`${tag}${JSON.stringify(image)}`)
-        .digest('hex')}`,
-      architecture: 'x86_64',
-      os: 'linux',
-      labels: {},
-      env: [],
-      entrypoint: [],
-      cmd: ['/bin/sh'],
-      user: '',
-      sizeBytes: 1_000_000,
-      ...image,
-      tags: [tag],
-    };
-    this.#images.set(tag, details);
-    return details;
+    const made = this.#keep(image, tag);
+    const before = this.#ids.get(tag);
+    this.#ids.set(tag, made);
+    if (before !== undefined && before !== made && this.#tagsOf(before).length === 0) this.#images.delete(before);
+    return this.#details(made);
+  }
+
+  addUntagged(image: FakeImage): ImageDetails {
+    return this.#details(this.#keep(image, ''));
   }
 
   get(reference: string): ImageDetails | undefined {
-    return this.#images.get(withTag(reference)) ?? [...this.#images.values()].find(({ id }) => id === reference);
+    const id = this.#ids.get(withTag(reference)) ?? reference;
+    return this.#images.has(id) ? this.#details(id) : undefined;
   }
 
+  /** A name, and the image with its last one; or an image with all its names. */
   remove(reference: string): void {
     const image = this.get(reference);
-    if (image) for (const tag of image.tags) this.#images.delete(tag);
+    if (!image) return;
+    const names = reference === image.id ? image.tags : [withTag(reference)];
+    for (const name of names) this.#ids.delete(name);
+    if (this.#tagsOf(image.id).length === 0) this.#images.delete(image.id);
   }
 
   all(): readonly ImageDetails[] {
-    return [...this.#images.values()];
+    return [...this.#images.keys()].map((id) => this.#details(id));
+  }
+
+  #keep(image: FakeImage, name: string): string {
+    const id = `sha256:${createHash('sha256')
+      .update(`${name}${JSON.stringify(image)}`)
+      .digest('hex')}`;
+    const details = {
+      ...{ id, digests: [], architecture: 'x86_64', os: 'linux', labels: {}, env: [], entrypoint: [] },
+      ...{ cmd: ['/bin/sh'], user: '', sizeBytes: 1_000_000 },
+      ...image,
+    };
+    this.#images.set(details.id, details);
+    return details.id;
+  }
+
+  #details(id: string): ImageDetails {
+    return { ...(this.#images.get(id) as ImageDetails), tags: this.#tagsOf(id) };
+  }
+
+  #tagsOf(id: string): string[] {
+    return [...this.#ids].filter(([, other]) => other === id).map(([tag]) => tag);
   }
 }
 

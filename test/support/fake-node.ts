@@ -1,3 +1,6 @@
+import { storageFailure } from '../../src/domain/error/errors.js';
+import type { HostServices } from '../../src/application/ports/host-services.port.js';
+import type { VolumeMounts } from '../../src/application/ports/volume-mounts.port.js';
 import type { AcceleratorPlugin } from '../../src/application/ports/accelerator-plugin.port.js';
 import type { HostPaths } from '../../src/application/ports/host-paths.port.js';
 import type { HostPorts } from '../../src/application/ports/host-ports.port.js';
@@ -29,6 +32,10 @@ export function memoryPlugin(
     slotTypes: { [key]: slotType },
     sharing,
     exclusiveSlots: [],
+    metadata: {
+      ...{ slotName: key, description: key, humanReadableName: key, displayUnit: key, displayIcon: key },
+      numberFormat: { binary: false, roundLength: 0 },
+    },
     discover: () =>
       Promise.resolve(
         Object.entries(devices).map(([deviceId, amount]): ComputeDevice => ({
@@ -53,6 +60,7 @@ export const silentTelemetry: Telemetry = {
 
 /** A runner that is just there. */
 export const memoryRuntime: RunnerRuntime = {
+  services: ['sshd'],
   prepare: () => Promise.resolve(),
   launch: () => ({ mounts: [], entrypoint: ['/runner'], cmd: [], env: {}, capAdd: [] }),
 };
@@ -108,13 +116,17 @@ export class MachineUsage implements UsageSource {
 
   open({ id }: { readonly id: string }): ContainerUsage {
     this.opened.add(id);
-    return { read: () => this.#reading(), [Symbol.dispose]: () => void this.opened.delete(id) };
+    return {
+      read: () => this.#reading(),
+      processes: () => [],
+      [Symbol.dispose]: () => void this.opened.delete(id),
+    };
   }
 
   readNode() {
     return {
       ...{ atMs: 0, cpuBusyMs: [0], memTotalBytes: 1, memUsedBytes: 0, netRxBytes: 0, netTxBytes: 0 },
-      ...{ diskTotalBytes: 1, diskUsedBytes: 0 },
+      ...{ diskTotalBytes: 1, diskUsedBytes: 0, disks: [] },
     };
   }
 
@@ -131,3 +143,18 @@ function containerOn(engine: FakeContainerEngine, port: number): FakeContainer |
     .containers()
     .find(({ isRunning, spec }) => isRunning && spec.ports.some(({ hostPort }) => hostPort === port));
 }
+
+/** A machine without systemd. */
+export const noServiceManager: HostServices = {
+  state: () => Promise.resolve(undefined),
+  act: () => Promise.resolve(false),
+  cycle: () => Promise.resolve(false),
+  powerOff: () => Promise.resolve(false),
+};
+
+export const noVolumeMounts: VolumeMounts = {
+  list: () => Promise.resolve([]),
+  mount: () => Promise.reject(storageFailure('no file system can be mounted here')),
+  unmount: () => Promise.resolve(),
+  fstab: () => Promise.resolve(''),
+};

@@ -11,6 +11,7 @@ import { DockerContainerEngine } from '../../src/adapters/docker/docker-containe
 import { NodeRunnerRuntime } from '../../src/adapters/runner-runtime/node-runner-runtime.adapter.js';
 import type { AgentSettings } from '../../src/application/agent-settings.js';
 import { ReconcileKernels } from '../../src/application/kernel/reconcile-kernels.use-case.js';
+import type { KernelRunnerAddress } from '../../src/application/ports/kernel-runner.port.js';
 import type { AnnouncedEvent } from '../../src/application/ports/event-bus.port.js';
 import { type CreatedKernel, UseCases } from '../../src/application/use-cases.js';
 import type { AgentEventBodies } from '../../src/domain/event/agent-event.js';
@@ -62,16 +63,32 @@ export class LocalAgent implements AsyncDisposable {
     private readonly adapters: MadeAdapters,
     private readonly jobs: AsyncDisposable,
     private readonly bundle: string,
+    private readonly options: LocalAgentOptions,
+    private readonly connections: readonly AsyncDisposable[],
     logger: MemoryLogger,
   ) {
     this.logger = logger;
-    useCases.subscribe((event) => this.events.push(event));
+    // What was told while it recovered too.
+    useCases.subscribe((event) => this.events.push(event), 0);
   }
 
   static async start(options: LocalAgentOptions = {}): Promise<LocalAgent> {
     const home = await AgentHome.make(options);
     const bundle = await mkdtemp(join(tmpdir(), 'backend-ai-runner-'));
     await buildRunner(bundle);
+    return LocalAgent.#live(home, bundle, options);
+  }
+
+  /** As if its process had been killed and started again. Only the new one may be used and disposed of after it. */
+  async again(meanwhile: () => Promise<unknown> = () => Promise.resolve()): Promise<LocalAgent> {
+    await this.jobs[Symbol.asyncDispose]();
+    await Promise.all(this.connections.map((connection) => connection[Symbol.asyncDispose]()));
+    await this.adapters[Symbol.asyncDispose]();
+    await meanwhile();
+    return LocalAgent.#live(this.home, this.bundle, this.options);
+  }
+
+  static async #live(home: AgentHome, bundle: string, options: LocalAgentOptions): Promise<LocalAgent> {
     const config = loadConfig({ file: home.configFile, env: {}, cwd: home.folder, home: homedir() });
     const host = readHostFacts();
     const made = toAgentSettings(config, host, 'test');
@@ -83,10 +100,19 @@ export class LocalAgent implements AsyncDisposable {
     const engine = socketPath === undefined ? adapters.engine : engineAt(socketPath);
     const runtime = new NodeRunnerRuntime({ runtimeRoot: daemon.paths.runtime, bundleDirectory: bundle });
     const container = new Container();
-    container.load(drivenAdaptersModule({ ...adapters, engine, runtime }), useCasesModule);
+    const connections: AsyncDisposable[] = [];
+    const runners = {
+      connect: async (address: KernelRunnerAddress) => {
+        const runner = await adapters.runners.connect(address);
+        connections.push(runner);
+        return runner;
+      },
+    };
+    container.load(drivenAdaptersModule({ ...adapters, engine, runtime, runners }), useCasesModule);
     await container.get(ReconcileKernels).recover(deadline(CALL_MS));
     const jobs = startJobs(container, Date.now());
-    return new LocalAgent(home, container.get<UseCases>(UseCases), settings, adapters, jobs, bundle, logger);
+    const useCases = container.get<UseCases>(UseCases);
+    return new LocalAgent(home, useCases, settings, adapters, jobs, bundle, options, connections, logger);
   }
 
   create(image: string, changes: Partial<KernelSpec> = {}, signal = deadline(CALL_MS)): Promise<CreatedKernel> {

@@ -10,7 +10,7 @@ export interface Crossing {
 export type Meddler = (crossing: Crossing, effect: () => Promise<unknown>) => Promise<unknown>;
 
 const SYNCHRONOUS: ReadonlySet<string> = new Set(['paths', 'subscribe']);
-const STREAMS: ReadonlySet<string> = new Set(['containerLogs', 'getArchive', 'watchEvents']);
+const STREAMS: ReadonlySet<string> = new Set(['containerLogs', 'exportImage', 'getArchive', 'watchEvents']);
 
 /**
  * The line between an agent's process and its machine. Every call over it is counted and can be meddled with. Once the

@@ -1,7 +1,6 @@
 import { decode, encode } from '@msgpack/msgpack';
 import { Dealer } from 'zeromq';
-import type { CallosumLimits, CurveKeys } from '../../src/adapters/rpc/callosum/callosum-server.js';
-import { RpcServer } from '../../src/adapters/rpc/rpc-server.js';
+import { RpcServer, type RpcServerOptions } from '../../src/adapters/rpc/rpc-server.js';
 import type { Labels, Telemetry } from '../../src/application/ports/telemetry.port.js';
 import type { UseCases } from '../../src/application/use-cases.js';
 import { MemoryLogger } from './memory-logger.js';
@@ -39,7 +38,7 @@ export interface ScriptedServer extends AsyncDisposable {
 /** A live server on a free port of the loopback device, its use cases scripted. */
 export async function startScripted(
   script: Partial<UseCases>,
-  options: { readonly curve?: CurveKeys; readonly limits?: Partial<CallosumLimits>; readonly address?: string } = {},
+  options: Partial<RpcServerOptions> = {},
 ): Promise<ScriptedServer> {
   const logger = new MemoryLogger();
   const telemetry = new MemoryTelemetry();

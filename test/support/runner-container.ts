@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Pull, Push } from 'zeromq';
 import type { RunnerLaunch } from '../../src/application/ports/runner-runtime.port.js';
@@ -15,6 +15,8 @@ export interface RunnerContainerOptions {
   readonly environTxt?: string;
   /** Files below /home/work. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Files below /home/config; those in `ssh` belong to the kernel's user. */
+  readonly config?: Readonly<Record<string, string>>;
   /** Further arguments of `docker run`. */
   readonly args?: readonly string[];
 }
@@ -55,6 +57,11 @@ export class RunnerContainer {
     await Promise.all([mkdir(work), mkdir(config)]);
     for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(work, name), text);
     await writeFile(join(config, 'environ.txt'), options.environTxt ?? '');
+    for (const [name, text] of Object.entries(options.config ?? {})) {
+      await mkdir(dirname(join(config, name)), { recursive: true });
+      await writeFile(join(config, name), text, { mode: 0o600 });
+      await chown(join(config, name), UID, UID);
+    }
     await chown(work, UID, UID);
     const env = { LOCAL_USER_ID: String(UID), LOCAL_GROUP_ID: String(UID), ...launch.env, ...options.env };
     const [entrypoint = '', ...entryArgs] = launch.entrypoint;
@@ -144,6 +151,12 @@ export class RunnerContainer {
     this.push.connect(`tcp://${this.ports[0]}`);
     this.pull.connect(`tcp://${this.ports[1]}`);
     void this.read(this.pull);
+  }
+
+  /** Where a port of the container is on this machine. */
+  async portOf(inside: number): Promise<number> {
+    const published = (await run('docker', ['port', this.id, `${inside}/tcp`])).stdout.trim();
+    return Number(published.split('\n')[0]?.split(':').at(-1));
   }
 
   /** Output of a command on the engine's side, such as `docker logs`. */

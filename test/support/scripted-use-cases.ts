@@ -72,6 +72,7 @@ export function scriptedUseCases(script: Partial<UseCases>): UseCases {
       if (kernelId !== KERNEL) throw kernelNotFound(`kernel ${kernelId} not found`, { field: 'kernel_id' });
       return KERNEL_VIEW;
     },
+    reportFault: () => undefined,
     subscribe: () => ({ [Symbol.dispose]: () => undefined }),
   };
   return new Proxy({ ...defaults, ...script } as UseCases, {

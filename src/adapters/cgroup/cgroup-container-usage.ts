@@ -1,28 +1,32 @@
 import { performance } from 'node:perf_hooks';
-import type { ContainerUsage, UsageReading } from '../../application/ports/usage-source.port.js';
+import type { ContainerUsage, ProcessReading, UsageReading } from '../../application/ports/usage-source.port.js';
 import type { Counters, MemoryCounters } from './cgroup-counters.js';
 import type { ContainerNetwork } from './container-network.js';
-import type { ProcessIo } from './process-io.js';
+import type { ContainerProcesses } from './container-processes.js';
 
 /** The kept-open files of one container, put together to readings. */
 export class CgroupContainerUsage implements ContainerUsage {
   readonly #counters: readonly Counters[];
   readonly #network: ContainerNetwork;
-  readonly #processIo: ProcessIo;
+  readonly #processes: ContainerProcesses;
   #peakBytes = 0;
   #io = { read: 0, written: 0 };
   #gone = false;
 
-  constructor(counters: readonly Counters[], network: ContainerNetwork, processIo: ProcessIo) {
+  constructor(counters: readonly Counters[], network: ContainerNetwork, processes: ContainerProcesses) {
     this.#counters = counters;
     this.#network = network;
-    this.#processIo = processIo;
+    this.#processes = processes;
   }
 
   read(): UsageReading | undefined {
     const reading = this.#gone ? undefined : this.#read();
     if (!reading) this[Symbol.dispose]();
     return reading;
+  }
+
+  processes(): readonly ProcessReading[] {
+    return this.#gone ? [] : this.#processes.read();
   }
 
   /** `undefined` when CPU time or memory cannot be read: the kernel answers ENODEV for a group that was removed. */
@@ -44,7 +48,7 @@ export class CgroupContainerUsage implements ContainerUsage {
       io ??= counters.io?.();
       pids = counters.pids?.() ?? pids;
     }
-    io ??= this.#processIo.read();
+    io ??= this.#processes.readIo();
     // Counters only grow: a process that ended and waits for its parent would be missing for a moment.
     this.#io = { read: Math.max(this.#io.read, io.read), written: Math.max(this.#io.written, io.written) };
     this.#peakBytes = Math.max(this.#peakBytes, memory?.peakBytes ?? memory?.bytes ?? 0);

@@ -212,6 +212,28 @@ describe('CgroupUsageSource', () => {
     expect(usage.read()).toMatchObject({ ioReadBytes: 30, ioWriteBytes: 3 });
   });
 
+  it('reads the processes, whatever they call themselves, and none of a container that is gone', () => {
+    const folder = `docker/${id}`;
+    const stat = (name: string, ticks: string, start: number) =>
+      `42 (${name}) S 1 42 42 0 -1 4194560 9 0 0 0 ${ticks} 7 7 20 0 1 0 ${start} 999999 3 18446744073709551615 1 1\n`;
+    const { source } = make({
+      ...v2Root,
+      ...below(`cg/${folder}`, { ...v2Files, 'cgroup.procs': '42\n43\n44\n' }),
+      ...process(`0::/${folder}\n`),
+      'proc/42/stat': stat('sh', '100 50', 1000),
+      'proc/42/io': 'rchar: 9\nread_bytes: 10\nwrite_bytes: 20\n',
+      'proc/43/stat': stat('a) R (b 1 2', '1 1', 2000),
+    });
+    const usage = source.open({ id, pid: 42, cgroupParent: '' });
+    const common = { atMs: expect.any(Number), rssBytes: 3 * 4096 };
+    expect(usage.processes()).toEqual([
+      { ...common, pid: 42, startTicks: 1000, cpuMs: 1500, ioReadBytes: 10, ioWriteBytes: 20 },
+      { ...common, pid: 43, startTicks: 2000, cpuMs: 20, ioReadBytes: 0, ioWriteBytes: 0 },
+    ]);
+    usage[Symbol.dispose]();
+    expect(usage.processes()).toEqual([]);
+  });
+
   it('reads the node', () => {
     const { source } = make({
       'proc/stat': 'cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 10 1 5 1000 100 2 3 4 7 0\ncpu1 1 0 0 1 0 0 0 0 0 0\nintr 5\n',
@@ -233,6 +255,10 @@ describe('CgroupUsageSource', () => {
       netTxBytes: 2000,
       diskTotalBytes: 200,
       diskUsedBytes: 80,
+      disks: [
+        { device: '/dev/vda', totalBytes: 100, usedBytes: 40 },
+        { device: '/dev/vdb', totalBytes: 100, usedBytes: 40 },
+      ],
     });
   });
 

@@ -7,10 +7,10 @@ import { openCounters, type Counters } from './cgroup-counters.js';
 import { controllers, findHierarchies, type Hierarchies } from './cgroup-hierarchies.js';
 import { findCgroup } from './cgroup-path.js';
 import { ContainerNetwork } from './container-network.js';
+import { ContainerProcesses } from './container-processes.js';
 import { readOnce } from './kept-file.js';
 import { measureDisk, type MeasureDisk } from './node-disks.js';
 import { NodeUsage } from './node-usage.js';
-import { ProcessIo } from './process-io.js';
 
 export interface CgroupRoots {
   /** `/proc` by default. */
@@ -62,7 +62,7 @@ export class CgroupUsageSource implements UsageSource {
       });
     }
     const network = new ContainerNetwork(this.#procRoot, container.pid);
-    return new CgroupContainerUsage(opened, network, new ProcessIo(this.#procRoot, anyFolder));
+    return new CgroupContainerUsage(opened, network, new ContainerProcesses(this.#procRoot, anyFolder));
   }
 
   readNode(): NodeReading {

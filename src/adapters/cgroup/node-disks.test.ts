@@ -14,7 +14,11 @@ it('takes each disk once and leaves out what the engine, the kernel and the netw
     'broken line',
   ].join('\n');
   const types = 'nodev\toverlay\nnodev\tnfs4\n\text4\n\tvfat\n\tsquashfs\n\txfs\n';
-  expect(diskMounts(mounts, types)).toEqual(['/', '/tank', '/with blank']);
+  expect(diskMounts(mounts, types)).toEqual([
+    { device: '/dev/sda1', path: '/' },
+    { device: 'tank', path: '/tank' },
+    { device: '/dev/sdc', path: '/with blank' },
+  ]);
 });
 
 it('measures a real file system and nothing where there is none', () => {

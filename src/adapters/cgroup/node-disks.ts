@@ -3,6 +3,11 @@ import { statfsSync } from 'node:fs';
 /** How file systems are measured; replaced where there are none to measure. */
 export type MeasureDisk = (path: string) => { readonly totalBytes: number; readonly usedBytes: number } | undefined;
 
+export interface DiskMount {
+  readonly device: string;
+  readonly path: string;
+}
+
 const skippedTypes = new Set(['vfat', 'lxcfs', 'squashfs', 'tmpfs', 'iso9660']);
 const skippedPaths = /^\/proc\/docker\/runtime-runc\/moby\/|\/var\/lib\/(docker|containers)(\/|$)/;
 
@@ -13,7 +18,7 @@ const skippedPaths = /^\/proc\/docker\/runtime-runc\/moby\/|\/var\/lib\/(docker|
  * @param mounts the text of `/proc/self/mounts`
  * @param fileSystems the text of `/proc/filesystems`
  */
-export function diskMounts(mounts: string, fileSystems: string): string[] {
+export function diskMounts(mounts: string, fileSystems: string): readonly DiskMount[] {
   const types = new Set(['zfs']);
   for (const line of fileSystems.split('\n')) if (line.startsWith('\t')) types.add(line.trim());
   const byDevice = new Map<string, string>();
@@ -24,7 +29,7 @@ export function diskMounts(mounts: string, fileSystems: string): string[] {
     if (!types.has(type) || skippedTypes.has(type) || skippedPaths.test(mountPoint)) continue;
     if (!byDevice.has(device)) byDevice.set(device, mountPoint);
   }
-  return [...byDevice.values()];
+  return [...byDevice].map(([device, path]) => ({ device, path }));
 }
 
 /** As `df` counts: what is reserved for root is neither used nor free, but part of the total. */

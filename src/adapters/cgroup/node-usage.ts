@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import type { NodeReading } from '../../application/ports/usage-source.port.js';
 import { interfaceBytes, keyedValue } from './kernel-text.js';
 import { KeptFile, readOnce } from './kept-file.js';
-import { diskMounts, type MeasureDisk } from './node-disks.js';
+import { type DiskMount, diskMounts, type MeasureDisk } from './node-disks.js';
 
 /** The kernel counts CPU time in hundredths of a second for user space, on every architecture. */
 const MS_PER_TICK = 10;
@@ -24,7 +24,7 @@ export class NodeUsage {
   readonly #stat: KeptFile | undefined;
   readonly #memory: KeptFile | undefined;
   readonly #network: KeptFile | undefined;
-  #disks: readonly string[] = [];
+  #disks: readonly DiskMount[] = [];
   #interfaces: ReadonlySet<string> = new Set();
   #inventoryAtMs = Number.NEGATIVE_INFINITY;
 
@@ -41,7 +41,10 @@ export class NodeUsage {
     const memory = this.#memory?.read();
     const memTotalBytes = kibibytes(memory, 'MemTotal:');
     const network = this.#networkBytes();
-    const disks = this.#disks.flatMap((path) => this.#roots.measureDisk(path) ?? []);
+    const disks = this.#disks.flatMap(({ device, path }) => {
+      const size = this.#roots.measureDisk(path);
+      return size ? [{ device, ...size }] : [];
+    });
     return {
       atMs,
       cpuBusyMs: busyPerCore(this.#stat?.read() ?? ''),
@@ -51,6 +54,7 @@ export class NodeUsage {
       netTxBytes: network.tx,
       diskTotalBytes: disks.reduce((sum, disk) => sum + disk.totalBytes, 0),
       diskUsedBytes: disks.reduce((sum, disk) => sum + disk.usedBytes, 0),
+      disks,
     };
   }
 

@@ -40,7 +40,15 @@ export class CliContext implements Disposable {
 
   /** Loads the configuration and tells its warnings. */
   loadConfig(options: CommonOptions): CliConfiguration {
-    const config = this.deps.setup.loadConfig(configRequest(options));
+    return this.#warned(this.deps.setup.loadConfig(configRequest(options)));
+  }
+
+  /** The same with what etcd says. */
+  async loadWholeConfig(options: CommonOptions): Promise<CliConfiguration> {
+    return this.#warned(await this.deps.setup.loadWholeConfig(configRequest(options), this.signal));
+  }
+
+  #warned(config: CliConfiguration): CliConfiguration {
     for (const warning of config.warnings)
       this.terminal.say(`${this.terminal.colour('yellow', 'warning:')} ${printable(warning)}`);
     return config;

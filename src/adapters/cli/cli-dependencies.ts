@@ -63,6 +63,8 @@ export interface CliConfiguration {
 export interface CliSetup {
   /** Throws a ConfigurationError that tells all that is wrong. */
   loadConfig(request: ConfigRequest): CliConfiguration;
+  /** The same with the values that etcd has, if the machine belongs to a cluster; a warning if etcd does not answer. */
+  loadWholeConfig(request: ConfigRequest, signal: AbortSignal): Promise<CliConfiguration>;
   configSample(): string;
   /** Runs the daemon until `signal` fires; resolves with the exit status. */
   startServer(request: ConfigRequest, signal: AbortSignal): Promise<number>;

@@ -1,4 +1,4 @@
-import type { AgentStatus, KernelView } from '../../application/use-cases.js';
+import type { AgentStatus, HealthReport, KernelView } from '../../application/use-cases.js';
 import { toPublic } from '../../domain/service-port/service-port.js';
 import type { RunUsage } from '../../domain/statistics/usage.js';
 import type { SeenEvent, StartedKernel } from './client/agent-client.js';
@@ -39,6 +39,19 @@ export function statusDocument(status: AgentStatus): Record<string, unknown> {
     kernels: status.kernels,
     dependencies: status.dependencies.map(({ group, component, healthy, latencyMs, error }) => ({
       ...{ group, component, healthy, latency_ms: latencyMs, error },
+    })),
+  };
+}
+
+export function healthDocument(report: HealthReport): Record<string, unknown> {
+  return {
+    status: report.status,
+    version: report.version,
+    timestamp: new Date(report.timestampMs).toISOString(),
+    dependencies: report.dependencies.map(({ group, component, healthy, latencyMs, error, checkedAtMs, sinceMs }) => ({
+      ...{ group, component, healthy, latency_ms: latencyMs, error },
+      since: new Date(sinceMs).toISOString(),
+      checked_at: new Date(checkedAtMs).toISOString(),
     })),
   };
 }

@@ -3,7 +3,7 @@ import { invalidArgument } from '../../domain/error/errors.js';
 import { printable } from './terminal/printable.js';
 
 /** The stable exit statuses of every command. */
-export const EXIT = { ok: 0, programFailed: 1, usage: 2, agentFailed: 3 } as const;
+export const EXIT = { ok: 0, programFailed: 1, degraded: 1, usage: 2, agentFailed: 3 } as const;
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
 /** A wrong option or argument: `field` is its name as typed. */

@@ -16,6 +16,7 @@ const COMMANDS = [
   'logs',
   'kernels',
   'status',
+  'health',
   'events',
   'start-server',
 ];
@@ -165,6 +166,39 @@ describe('against a running agent', () => {
     expect(text.stdout).toContain('agent i-test, version 0.1.0: ready');
     expect(text.stdout).toMatch(/cpu +4 +1 +3/);
     expect(text.stdout).toContain('kernels: 1 RUNNING');
+  });
+
+  test('health: a table and a document, and status 1 when something is wrong', async () => {
+    const at = Date.UTC(2026, 0, 1);
+    const dependency = { component: 'etcd', group: 'etcd', checkedAtMs: at, sinceMs: at };
+    const degraded = scriptedUseCases({
+      health: () => ({
+        ...{ status: 'degraded', version: '0.1.0', timestampMs: at },
+        dependencies: [
+          { ...dependency, healthy: false, latencyMs: null, error: 'away\u001b[2J' },
+          { ...dependency, group: 'redis', component: 'stat', healthy: true, latencyMs: 1.25, error: null },
+        ],
+      }),
+    });
+    const table = await cli(degraded, ['health']);
+    expect(table.status).toBe(1);
+    expect(table.stdout).toMatch(/^degraded\n\nDEPENDENCY +STATE +LATENCY +SINCE/);
+    expect(table.stdout).toMatch(/etcd\/etcd +FAILING +- +2026-01-01 00:00:00 +away\?\[2J/);
+    expect(table.stdout).toMatch(/redis\/stat +ok +1\.3 ms/);
+    const document = await cli(degraded, ['health', '--json']);
+    expect(document.status).toBe(1);
+    expect(json(document.stdout)).toMatchObject({
+      status: 'degraded',
+      dependencies: [
+        { group: 'etcd', component: 'etcd', healthy: false, since: '2026-01-01T00:00:00.000Z' },
+        { group: 'redis', healthy: true, latency_ms: 1.25 },
+      ],
+    });
+  });
+
+  test('health: status 0 when all is well', async () => {
+    const { status, stdout } = await cli(scriptedUseCases({}), ['health']);
+    expect({ status, head: stdout.split('\n')[0] }).toEqual({ status: 0, head: 'ok' });
   });
 
   test('create, execute with state, restart, destroy by a beginning of the id', async () => {

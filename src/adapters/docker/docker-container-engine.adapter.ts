@@ -9,43 +9,29 @@ import type {
   EngineInfo,
   ExecResult,
   ExecSpec,
-  ImageDetails,
-  ImageSummary,
   LogOptions,
-  PullOptions,
-  PullProgress,
 } from '../../application/ports/container-engine.port.js';
-import { engineError, engineUnavailable, invalidArgument } from '../../domain/error/errors.js';
+import { engineError, engineUnavailable } from '../../domain/error/errors.js';
 import { containerCreateRequest } from './container-create-request.js';
 import type { DockerEndpoint } from './docker-endpoint.js';
-import { EngineRefusal, errorOfProgress, orMissing } from './docker-errors.js';
+import { EngineRefusal, orMissing } from './docker-errors.js';
 import { DockerEventWatch, eventWatchTiming, type EventWatchTiming } from './docker-event-watch.js';
-import { EngineConnection, parseJson, type EngineRequest } from './engine-connection.js';
+import { DockerImages } from './docker-images.js';
+import { EngineConnection, type EngineRequest } from './engine-connection.js';
 import {
   containerListSchema,
   containerSchema,
   execSchema,
   idSchema,
-  imageListSchema,
-  imageSchema,
   infoSchema,
   networkListSchema,
-  progressSchema,
 } from './engine-schemas.js';
-import { demultiplex, linesOf, OutputCapture } from './engine-streams.js';
+import { demultiplex, OutputCapture } from './engine-streams.js';
 import { IdleWatchdog } from './idle-watchdog.js';
-import { checkReference, parseImageName } from './image-name.js';
 import { inScope, OperationScope } from './operation-scope.js';
 import { DockerLogins } from './registry-credentials.js';
+import { containerPath, limits, namedPath } from './requests.js';
 
-/** Deadlines of operations whose call brings none, in milliseconds. */
-const limits = {
-  look: 10_000,
-  list: 30_000,
-  change: 60_000,
-  stream: 600_000,
-  pull: 7_200_000,
-} as const;
 /** What stopping may take beyond the grace of the container. */
 const STOP_MARGIN_MS = 30_000;
 const POLL_MS = 50;
@@ -59,76 +45,21 @@ export interface DockerEngineOptions {
 
 /**
  * The ContainerEngine port on the Docker API ≥ 1.41. Default deadlines: looking 10 s, listing 30 s, changing 60 s,
- * stopping the grace + 30 s, archives, import and logs 10 min, pulling 2 h; followed logs and events have none. A
+ * stopping the grace + 30 s, archives, commit, export, import and logs 10 min, pulling and pushing 2 h; followed logs and events have none. A
  * command started by `exec` is not ended with its call: the engine offers no way to.
  */
-export class DockerContainerEngine implements ContainerEngine {
-  readonly #connection: EngineConnection;
-  readonly #logins: DockerLogins;
+export class DockerContainerEngine extends DockerImages implements ContainerEngine {
   readonly #eventTiming: EventWatchTiming;
 
   constructor(options: DockerEngineOptions) {
-    this.#connection = new EngineConnection(options.endpoint);
-    this.#logins = options.logins ?? new DockerLogins();
+    super(new EngineConnection(options.endpoint), options.logins ?? new DockerLogins());
     this.#eventTiming = { ...eventWatchTiming, ...options.eventTiming };
   }
 
   info(call: Call): Promise<EngineInfo> {
     return inScope(call, limits.look, 'describe itself', async (signal) => {
-      const info = await this.#connection.json({ method: 'GET', path: '/info' }, infoSchema, signal);
-      return { ...info, apiVersion: await this.#connection.apiVersion(signal) };
-    });
-  }
-
-  inspectImage(reference: string, call: Call): Promise<ImageDetails | undefined> {
-    return inScope(call, limits.look, `inspect image ${reference}`, (signal) =>
-      orMissing(this.#connection.json({ method: 'GET', path: `${imagePath(reference)}/json` }, imageSchema, signal)),
-    );
-  }
-
-  listImages(call: Call): Promise<readonly ImageSummary[]> {
-    return inScope(call, limits.list, 'list images', (signal) =>
-      this.#connection.json({ method: 'GET', path: '/images/json' }, imageListSchema, signal),
-    );
-  }
-
-  pullImage(reference: string, options: PullOptions, call: Call): Promise<void> {
-    const operation = `pull image ${reference}`;
-    return inScope(call, limits.pull, operation, async (signal) => {
-      const { repository, version } = parseImageName(reference);
-      const auth = await this.#logins.headerFor(reference, options.credentials, signal);
-      await this.#progress(
-        {
-          method: 'POST',
-          path: '/images/create',
-          query: { fromImage: repository, tag: version },
-          ...(auth && { headers: { 'X-Registry-Auth': auth } }),
-        },
-        operation,
-        signal,
-        options.onProgress,
-      );
-    });
-  }
-
-  importImage(
-    tar: AsyncIterable<Uint8Array>,
-    reference: string,
-    changes: readonly string[],
-    call: Call,
-  ): Promise<void> {
-    const operation = `import image ${reference}`;
-    return inScope(call, limits.stream, operation, async (signal) => {
-      const { repository, version, isDigest } = parseImageName(reference);
-      if (isDigest) throw invalidArgument('An imported image needs a tag, not a digest', { field: 'image' });
-      const query = { fromSrc: '-', repo: repository, tag: version, changes };
-      await this.#progress({ method: 'POST', path: '/images/create', query, upload: tar }, operation, signal);
-    });
-  }
-
-  removeImage(reference: string, call: Call): Promise<void> {
-    return inScope(call, limits.change, `remove image ${reference}`, async (signal) => {
-      await orMissing(this.#connection.send({ method: 'DELETE', path: imagePath(reference) }, signal));
+      const info = await this.connection.json({ method: 'GET', path: '/info' }, infoSchema, signal);
+      return { ...info, apiVersion: await this.connection.apiVersion(signal) };
     });
   }
 
@@ -136,26 +67,26 @@ export class DockerContainerEngine implements ContainerEngine {
     return inScope(call, limits.change, `create container ${spec.name}`, async (signal) => {
       const body = containerCreateRequest(spec);
       const request: EngineRequest = { method: 'POST', path: '/containers/create', query: { name: spec.name }, body };
-      return (await this.#connection.json(request, idSchema, signal)).Id;
+      return (await this.connection.json(request, idSchema, signal)).Id;
     });
   }
 
   startContainer(id: string, call: Call): Promise<void> {
     return inScope(call, limits.change, `start container ${id}`, (signal) =>
-      this.#connection.send({ method: 'POST', path: `${containerPath(id)}/start` }, signal),
+      this.connection.send({ method: 'POST', path: `${containerPath(id)}/start` }, signal),
     );
   }
 
   stopContainer(id: string, graceMs: number, call: Call): Promise<void> {
     return inScope(call, graceMs + STOP_MARGIN_MS, `stop container ${id}`, async (signal) => {
       const query = { t: String(Math.ceil(graceMs / 1000)) };
-      await orMissing(this.#connection.send({ method: 'POST', path: `${containerPath(id)}/stop`, query }, signal));
+      await orMissing(this.connection.send({ method: 'POST', path: `${containerPath(id)}/stop`, query }, signal));
     });
   }
 
   killContainer(id: string, signalName: string, call: Call): Promise<void> {
     return inScope(call, limits.change, `send ${signalName} to container ${id}`, (signal) =>
-      this.#connection.send(
+      this.connection.send(
         { method: 'POST', path: `${containerPath(id)}/kill`, query: { signal: signalName } },
         signal,
       ),
@@ -166,7 +97,7 @@ export class DockerContainerEngine implements ContainerEngine {
     return inScope(call, limits.change, `remove container ${id}`, async (signal) => {
       const request: EngineRequest = { method: 'DELETE', path: containerPath(id), query: { force: '1', v: '1' } };
       try {
-        await orMissing(this.#connection.send(request, signal));
+        await orMissing(this.connection.send(request, signal));
       } catch (error) {
         if (!(error instanceof EngineRefusal && error.status === 409 && /already in progress/.test(error.reason)))
           throw error;
@@ -184,7 +115,7 @@ export class DockerContainerEngine implements ContainerEngine {
 
   listContainers(labels: Readonly<Record<string, string>>, call: Call): Promise<readonly ContainerSummary[]> {
     return inScope(call, limits.list, 'list containers', (signal) =>
-      this.#connection.json(
+      this.connection.json(
         { method: 'GET', path: '/containers/json', query: { all: '1', filters: labelFilter(labels) } },
         containerListSchema,
         signal,
@@ -224,7 +155,7 @@ export class DockerContainerEngine implements ContainerEngine {
         ...(command.env && { Env: Object.entries(command.env).map(([key, value]) => `${key}=${value}`) }),
         ...(command.workingDir && { WorkingDir: command.workingDir }),
       };
-      const created = await this.#connection.json(
+      const created = await this.connection.json(
         { method: 'POST', path: `${containerPath(id)}/exec`, body },
         idSchema,
         signal,
@@ -232,10 +163,10 @@ export class DockerContainerEngine implements ContainerEngine {
       const path = `/exec/${encodeURIComponent(created.Id)}`;
       const start: EngineRequest = { method: 'POST', path: `${path}/start`, body: { Detach: false, Tty: false } };
       const output = new OutputCapture();
-      for await (const chunk of demultiplex(await this.#connection.open(start, signal))) output.add(chunk);
+      for await (const chunk of demultiplex(await this.connection.open(start, signal))) output.add(chunk);
       // The end of the output and the end of the command are two things; a cut connection looks like the first.
       for (;;) {
-        const state = await this.#connection.json({ method: 'GET', path: `${path}/json` }, execSchema, signal);
+        const state = await this.connection.json({ method: 'GET', path: `${path}/json` }, execSchema, signal);
         if (!state.Running) {
           return { exitCode: state.ExitCode ?? -1, stdout: output.text('stdout'), stderr: output.text('stderr') };
         }
@@ -248,7 +179,7 @@ export class DockerContainerEngine implements ContainerEngine {
     const scope = new OperationScope(call, limits.stream, `read ${path} of container ${id}`);
     try {
       const request: EngineRequest = { method: 'GET', path: `${containerPath(id)}/archive`, query: { path } };
-      yield* (await scope.race(this.#connection.open(request, scope.signal))) as AsyncIterable<Uint8Array>;
+      yield* (await scope.race(this.connection.open(request, scope.signal))) as AsyncIterable<Uint8Array>;
     } catch (error) {
       throw scope.explain(error);
     } finally {
@@ -258,7 +189,7 @@ export class DockerContainerEngine implements ContainerEngine {
 
   putArchive(id: string, path: string, tar: AsyncIterable<Uint8Array>, call: Call): Promise<void> {
     return inScope(call, limits.stream, `write to ${path} of container ${id}`, (signal) =>
-      this.#connection.send(
+      this.connection.send(
         { method: 'PUT', path: `${containerPath(id)}/archive`, query: { path }, upload: tar },
         signal,
       ),
@@ -268,19 +199,19 @@ export class DockerContainerEngine implements ContainerEngine {
   createNetwork(name: string, labels: Readonly<Record<string, string>>, call: Call): Promise<string> {
     return inScope(call, limits.change, `create network ${name}`, async (signal) => {
       const body = { Name: name, CheckDuplicate: true, Driver: 'bridge', Labels: labels };
-      return (await this.#connection.json({ method: 'POST', path: '/networks/create', body }, idSchema, signal)).Id;
+      return (await this.connection.json({ method: 'POST', path: '/networks/create', body }, idSchema, signal)).Id;
     });
   }
 
   removeNetwork(idOrName: string, call: Call): Promise<void> {
     return inScope(call, limits.change, `remove network ${idOrName}`, async (signal) => {
-      await orMissing(this.#connection.send({ method: 'DELETE', path: namedPath('networks', idOrName) }, signal));
+      await orMissing(this.connection.send({ method: 'DELETE', path: namedPath('networks', idOrName) }, signal));
     });
   }
 
   listNetworks(labels: Readonly<Record<string, string>>, call: Call): Promise<readonly { id: string; name: string }[]> {
     return inScope(call, limits.list, 'list networks', (signal) =>
-      this.#connection.json(
+      this.connection.json(
         { method: 'GET', path: '/networks', query: { filters: labelFilter(labels) } },
         networkListSchema,
         signal,
@@ -293,29 +224,12 @@ export class DockerContainerEngine implements ContainerEngine {
     call: Call,
     onConnection?: (connected: boolean, error?: Error) => void,
   ): AsyncIterable<EngineEvent> {
-    return new DockerEventWatch(this.#connection, this.#eventTiming, sinceMs, call.signal, onConnection).events();
-  }
-
-  /** Reads a progress stream to its end: success is that it had items, none of them an error. */
-  async #progress(
-    request: EngineRequest,
-    operation: string,
-    signal: AbortSignal,
-    onProgress?: (progress: PullProgress) => void,
-  ): Promise<void> {
-    let items = 0;
-    for await (const line of linesOf(await this.#connection.open(request, signal))) {
-      const { failure, progress } = parseJson(line, progressSchema);
-      if (failure) throw errorOfProgress(operation, failure);
-      items += 1;
-      onProgress?.(progress);
-    }
-    if (items === 0) throw engineError(`The container engine did not say whether it could ${operation}`);
+    return new DockerEventWatch(this.connection, this.#eventTiming, sinceMs, call.signal, onConnection).events();
   }
 
   #inspect(idOrName: string, signal: AbortSignal): Promise<{ details: ContainerDetails; tty: boolean } | undefined> {
     return orMissing(
-      this.#connection.json({ method: 'GET', path: `${containerPath(idOrName)}/json` }, containerSchema, signal),
+      this.connection.json({ method: 'GET', path: `${containerPath(idOrName)}/json` }, containerSchema, signal),
     );
   }
 
@@ -333,35 +247,16 @@ export class DockerContainerEngine implements ContainerEngine {
       tail: tail === undefined ? 'all' : String(tail),
     };
     const request: EngineRequest = { method: 'GET', path: `${containerPath(id)}/logs`, query };
-    return { body: await this.#connection.open(request, signal), tty: container.tty };
+    return { body: await this.connection.open(request, signal), tty: container.tty };
   }
 
   #signOfLife(signal: AbortSignal): Promise<number> {
     return inScope({ signal }, this.#eventTiming.probeTimeoutMs, 'show a sign of life', (inner) =>
-      this.#connection.ping(inner),
+      this.connection.ping(inner),
     ).catch((error: unknown) => {
       throw engineUnavailable('The container engine stopped answering', { cause: error });
     });
   }
-}
-
-function imagePath(reference: string): string {
-  checkReference(reference);
-  return `/images/${reference.split('/').map(encodeURIComponent).join('/')}`;
-}
-
-function containerPath(idOrName: string): string {
-  return namedPath('containers', idOrName);
-}
-
-function namedPath(kind: 'containers' | 'networks', idOrName: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$/.test(idOrName)) {
-    throw invalidArgument(`Not a name or an id: ${JSON.stringify(idOrName.slice(0, 200))}`, {
-      field: kind,
-      allowed: 'letters, digits, ".", "_" and "-"',
-    });
-  }
-  return `/${kind}/${idOrName}`;
 }
 
 function labelFilter(labels: Readonly<Record<string, string>>): string {

@@ -20,6 +20,7 @@ describe('errors of the engine', () => {
       false,
     ],
     [404, 'No such image: x:1', 'ImageNotAvailable', false],
+    [404, 'reference does not exist', 'ImageNotAvailable', false],
     [404, 'manifest for x:1 not found: manifest unknown: manifest unknown', 'ImageNotAvailable', false],
     [
       404,
@@ -57,6 +58,7 @@ describe('errors of the engine', () => {
   });
 
   it('judges an item of a progress stream by its text alone', () => {
+    expect(errorOfProgress('push x', 'An image does not exist locally with the tag: x').name).toBe('ImageNotAvailable');
     expect(errorOfProgress('pull x', 'toomanyrequests')).toMatchObject({ name: 'ContainerEngineError' });
     expect(errorOfProgress('pull x', 'failed to register layer: no space left on device').name).toBe('StorageError');
   });

@@ -54,7 +54,7 @@ const rulesByText: readonly { readonly text: RegExp; readonly make: (message: st
       }),
   },
   {
-    text: /no such image|manifest unknown|manifest for .* not found|repository .* not found|name unknown|repository name not known|invalid reference format/i,
+    text: /no such image|does not exist locally|reference does not exist|manifest unknown|manifest for .* not found|repository .* not found|name unknown|repository name not known|invalid reference format/i,
     make: (message) => imageNotAvailable(message, { hint: 'Check the name and the tag of the image.' }),
   },
   {

@@ -98,15 +98,19 @@ export const infoSchema = z
 const isTag = (tag: string): boolean => !tag.startsWith('<none>');
 
 export const imageListSchema = z.array(
-  z
-    .object({ Id: z.string(), RepoTags: texts })
-    .transform((image) => ({ id: image.Id, tags: image.RepoTags.filter(isTag) })),
+  z.object({ Id: z.string(), RepoTags: texts, RepoDigests: texts, Labels: textMap }).transform((image) => ({
+    id: image.Id,
+    tags: image.RepoTags.filter(isTag),
+    digests: image.RepoDigests.filter(isTag),
+    labels: image.Labels,
+  })),
 );
 
 export const imageSchema = z
   .object({
     Id: z.string(),
     RepoTags: texts,
+    RepoDigests: texts,
     Architecture: architecture,
     Os: text,
     Size: number,
@@ -115,6 +119,7 @@ export const imageSchema = z
   .transform((image): ImageDetails => ({
     id: image.Id,
     tags: image.RepoTags.filter(isTag),
+    digests: image.RepoDigests.filter(isTag),
     architecture: image.Architecture,
     os: image.Os,
     labels: image.Config?.Labels ?? {},
@@ -226,7 +231,7 @@ export const networkListSchema = z.array(
   z.object({ Id: z.string(), Name: z.string() }).transform((network) => ({ id: network.Id, name: network.Name })),
 );
 
-/** One item of a progress stream (pull, import). */
+/** One item of a progress stream (pull, push, import). */
 export const progressSchema = z
   .object({
     id: text,

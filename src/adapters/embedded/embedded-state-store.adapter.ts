@@ -1,9 +1,9 @@
 import { stateStoreFailure } from '../../domain/error/errors.js';
 import type { Clock } from '../../application/ports/clock.port.js';
-import type { StateRole, StateStore } from '../../application/ports/state-store.port.js';
+import type { StateEntry, StateRole, StateStore } from '../../application/ports/state-store.port.js';
 
 interface Entry {
-  readonly value: Uint8Array | Map<string, string>;
+  readonly value: Uint8Array | Map<string, string> | readonly Uint8Array[];
   /** On the monotonic clock; infinite = never. */
   readonly expiresAtMs: number;
 }
@@ -11,8 +11,9 @@ interface Entry {
 /** Expired entries that nobody asks for any more are cleared once in so many writes. */
 const WRITES_PER_SWEEP = 256;
 
-/** State in this process's memory, with the semantics of Redis strings and hashes as far as the port uses them. */
+/** State in this process's memory, with the semantics of Redis strings, hashes and lists as far as the port uses them. */
 export class EmbeddedStateStore implements StateStore {
+  readonly isShared: boolean = false;
   readonly #clock: Clock;
   readonly #databases = new Map<StateRole, Map<string, Entry>>();
   #writes = 0;
@@ -24,14 +25,12 @@ export class EmbeddedStateStore implements StateStore {
   // The methods are async so that a refusal rejects, as it does on Redis, instead of throwing at the caller.
   /* eslint-disable @typescript-eslint/require-await */
   async set(role: StateRole, key: string, value: Uint8Array | string, ttlSeconds?: number): Promise<void> {
-    // A copy: what the caller does with its buffer later must not reach the store.
-    const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : Uint8Array.from(value);
-    this.#write(role, key, { value: bytes, expiresAtMs: this.#expiry(ttlSeconds) });
+    this.#write(role, key, { value: copyOf(value), expiresAtMs: this.#expiry(ttlSeconds) });
   }
 
   async get(role: StateRole, key: string): Promise<Uint8Array | undefined> {
     const value = this.#read(role, key)?.value;
-    if (value instanceof Map) throw wrongKind(key);
+    if (value !== undefined && !(value instanceof Uint8Array)) throw wrongKind(key);
     return value === undefined ? undefined : Uint8Array.from(value);
   }
 
@@ -54,16 +53,59 @@ export class EmbeddedStateStore implements StateStore {
     this.#write(role, key, { value, expiresAtMs });
   }
 
+  async deleteFields(role: StateRole, key: string, fields: readonly string[]): Promise<void> {
+    const entry = this.#read(role, key);
+    if (entry === undefined) return;
+    if (!(entry.value instanceof Map)) throw wrongKind(key);
+    const left = new Map([...entry.value].filter(([field]) => !fields.includes(field)));
+    if (left.size > 0) this.#write(role, key, { ...entry, value: left });
+    else this.#databases.get(role)?.delete(key);
+  }
+
   async getHash(role: StateRole, key: string): Promise<Readonly<Record<string, string>>> {
     const value = this.#read(role, key)?.value;
     if (value !== undefined && !(value instanceof Map)) throw wrongKind(key);
     return Object.fromEntries(value ?? []);
   }
 
+  async setMany(role: StateRole, entries: readonly StateEntry[]): Promise<void> {
+    for (const { key, value, ttlSeconds } of entries) await this.set(role, key, value, ttlSeconds);
+  }
+
+  async append(
+    role: StateRole,
+    key: string,
+    values: readonly (Uint8Array | string)[],
+    ttlSeconds: number,
+  ): Promise<void> {
+    const old = this.#list(role, key);
+    if (values.length === 0) return;
+    this.#write(role, key, { value: [...old, ...values.map(copyOf)], expiresAtMs: this.#expiry(ttlSeconds) });
+  }
+
+  async lengthOf(role: StateRole, key: string): Promise<number> {
+    return this.#list(role, key).length;
+  }
+
+  async expire(role: StateRole, key: string, ttlSeconds: number): Promise<void> {
+    const entry = this.#read(role, key);
+    if (entry !== undefined) this.#write(role, key, { value: entry.value, expiresAtMs: this.#expiry(ttlSeconds) });
+  }
+
+  async time(): Promise<number> {
+    return this.#clock.now();
+  }
+
   async probe(): Promise<number> {
     return 0;
   }
   /* eslint-enable @typescript-eslint/require-await */
+
+  #list(role: StateRole, key: string): readonly Uint8Array[] {
+    const value = this.#read(role, key)?.value ?? [];
+    if (value instanceof Uint8Array || value instanceof Map) throw wrongKind(key);
+    return value;
+  }
 
   #read(role: StateRole, key: string): Entry | undefined {
     const entry = this.#databases.get(role)?.get(key);
@@ -91,4 +133,9 @@ export class EmbeddedStateStore implements StateStore {
 
 function wrongKind(key: string): Error {
   return stateStoreFailure(`the value of ${key} is of another kind`, { field: key });
+}
+
+/** What the caller does with its buffer later must not reach the store. */
+function copyOf(value: Uint8Array | string): Uint8Array {
+  return typeof value === 'string' ? new TextEncoder().encode(value) : Uint8Array.from(value);
 }

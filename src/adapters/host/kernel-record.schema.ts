@@ -96,6 +96,9 @@ const record = z.object({
   createdAtMs: z.number(),
   startedAtMs: z.number().nullable(),
   terminationReason: z.enum([...COMMON_REASONS, ...ADDED_REASONS]).nullable(),
+  batch: z
+    .object({ code: text, startedAtMs: z.number(), timeoutMs: z.number().nullable(), isOver: z.boolean() })
+    .exactOptional(),
 });
 
 export const kernelRecordSchema: z.ZodType<KernelRecord> = record;

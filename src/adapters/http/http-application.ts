@@ -9,6 +9,7 @@ import { ExecutionController } from './controllers/execution.controller.js';
 import { KernelsController } from './controllers/kernels.controller.js';
 import { ProbeController } from './controllers/probe.controller.js';
 import { StreamController } from './controllers/stream.controller.js';
+import { WatcherController } from './controllers/watcher.controller.js';
 import { validationPipe } from './dto/validation.pipe.js';
 import { HttpContext } from './http-context.js';
 import { NestLogger } from './nest-logger.js';
@@ -28,7 +29,10 @@ export interface HttpApplication {
 }
 
 /** The NestJS application, initialised and bound to no address. */
-export async function createHttpApplication(context: HttpContext, token: string): Promise<HttpApplication> {
+export async function createHttpApplication(
+  context: HttpContext,
+  token: string | readonly string[],
+): Promise<HttpApplication> {
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
     exposeHeadRoutes: false,
@@ -44,7 +48,10 @@ export async function createHttpApplication(context: HttpContext, token: string)
   const nest = await NestFactory.create<NestFastifyApplication>(
     {
       module: HttpModule,
-      controllers: [ProbeController, AgentController, KernelsController, ExecutionController, StreamController],
+      controllers: [
+        ...[ProbeController, AgentController, KernelsController, ExecutionController, StreamController],
+        WatcherController,
+      ],
       providers: [{ provide: HttpContext, useValue: context }],
     },
     adapter,
@@ -59,7 +66,7 @@ export async function createHttpApplication(context: HttpContext, token: string)
   return { nest, fastify };
 }
 
-function addHooks(fastify: FastifyInstance, context: HttpContext, token: string): void {
+function addHooks(fastify: FastifyInstance, context: HttpContext, token: string | readonly string[]): void {
   const check = tokenCheck(token);
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);

@@ -41,6 +41,8 @@ describe('open paths', () => {
             is_healthy: true,
             last_checked_at: '2026-01-01T00:00:00.000Z',
             error_message: null,
+            latency_ms: 2,
+            since: '2026-01-01T00:00:00.000Z',
           },
         ],
         timestamp: '2026-01-01T00:00:00.000Z',

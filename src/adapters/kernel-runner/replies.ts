@@ -1,7 +1,8 @@
 import { decode } from '@msgpack/msgpack';
 import { z } from 'zod';
+import type { RunnerStatus } from '../../application/ports/kernel-runner.port.js';
 import { kernelRunnerFailure } from '../../domain/error/errors.js';
-import type { RunnerApp, ServiceResult } from '../../domain/krunner-wire/krunner-wire.js';
+import { MAX_NAMED_RUNS, type RunnerApp, type ServiceResult } from '../../domain/krunner-wire/krunner-wire.js';
 
 /** Replies of a runner (krunner.md §2.4, §2.5). It runs next to user code: nothing it says is trusted. */
 
@@ -9,7 +10,11 @@ const MAX_REPLY_BYTES = 2 ** 20;
 const MAX_ITEMS = 1000;
 const word = z.string().max(4096);
 
-const statusReply = z.object({ started_at: z.number() });
+const runs = z
+  .record(word, z.number().int().nullable())
+  .transform((record) => new Map(Object.entries(record).slice(-MAX_NAMED_RUNS)));
+
+const statusReply = z.object({ started_at: z.number(), runs: runs.optional() });
 
 const serviceReply = z
   .object({ status: z.enum(['started', 'running', 'failed']), error: z.string().nullish() })
@@ -29,9 +34,10 @@ const appsReply = z.object({ status: z.string(), data: z.array(app).max(MAX_ITEM
 
 const completionReply = z.object({ suggestions: z.array(word).max(10_000) });
 
-export function parseStatus(payload: Uint8Array): { readonly startedAt: number } {
+export function parseStatus(payload: Uint8Array): RunnerStatus {
   bounded(payload);
-  return { startedAt: statusReply.parse(decode(payload)).started_at };
+  const { started_at: startedAt, runs } = statusReply.parse(decode(payload));
+  return runs === undefined ? { startedAt } : { startedAt, runs };
 }
 
 export function parseService(payload: Uint8Array): ServiceResult {

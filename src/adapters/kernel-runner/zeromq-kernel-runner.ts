@@ -1,6 +1,11 @@
 import { type Context, Pull, Push } from 'zeromq';
 import type { Call } from '../../application/ports/call.js';
-import type { KernelRunner, KernelRunnerAddress, RunRecord } from '../../application/ports/kernel-runner.port.js';
+import type {
+  KernelRunner,
+  KernelRunnerAddress,
+  RunnerStatus,
+  RunRecord,
+} from '../../application/ports/kernel-runner.port.js';
 import type { Logger } from '../../application/ports/logger.port.js';
 import { messageOf } from '../../domain/error/agent-error.js';
 import type {
@@ -101,7 +106,7 @@ export class ZeroMqKernelRunner implements KernelRunner {
   }
 
   send(
-    op: Extract<RunnerOp, 'code' | 'clean' | 'build' | 'exec' | 'input' | 'interrupt'>,
+    op: Extract<RunnerOp, 'code' | 'clean' | 'build' | 'exec' | 'input' | 'interrupt' | 'run-id'>,
     payload: string,
   ): Promise<void> {
     return this.#queue.send(op, payload);
@@ -111,7 +116,7 @@ export class ZeroMqKernelRunner implements KernelRunner {
     return this.#queue.send('event', JSON.stringify({ type, data }));
   }
 
-  status(call: Call): Promise<{ readonly startedAt: number }> {
+  status(call: Call): Promise<RunnerStatus> {
     return this.#status.call(() => this.#queue.send('status', ''), call);
   }
 

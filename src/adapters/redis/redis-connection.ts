@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { type ConnectionOptions, rootCertificates } from 'node:tls';
 import type { Logger } from '../../application/ports/logger.port.js';
 import type { StateRole } from '../../application/ports/state-store.port.js';
 import { DATABASE, type RedisServer, type RedisSettings } from './redis-settings.js';
@@ -23,13 +24,13 @@ export interface ConnectionPurpose {
  * logged once when it begins and once when it ends, not per attempt.
  */
 export function connect(settings: RedisSettings, purpose: ConnectionPurpose, logger: Logger): Redis {
-  const server = settings.overrides?.[purpose.role] ?? settings;
+  const server = settings.overrides?.[purpose.role === 'discovery' ? 'live' : purpose.role] ?? settings;
   const options: RedisOptions = {
     ...target(server),
     db: DATABASE[purpose.role],
     connectionName: purpose.name,
     disableClientInfo: true,
-    commandTimeout: COMMAND_TIMEOUT_MS,
+    commandTimeout: server.requestTimeoutMs ?? COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: SOCKET_TIMEOUT_MS,
     maxRetriesPerRequest: 1,
@@ -56,7 +57,7 @@ export function connect(settings: RedisSettings, purpose: ConnectionPurpose, log
 
 function target(server: RedisServer): RedisOptions {
   const password = server.password === undefined ? {} : { password: server.password };
-  const tls = server.tls === undefined ? undefined : { rejectUnauthorized: !server.tls.skipVerify };
+  const tls = server.tls === undefined ? undefined : tlsOptions(server.tls);
   if (server.sentinels === undefined || server.sentinels.length === 0) {
     return { ...server.address, ...password, ...(tls === undefined ? {} : { tls }) };
   }
@@ -69,4 +70,8 @@ function target(server: RedisServer): RedisOptions {
     ...(tls === undefined ? {} : { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
     sentinelRetryStrategy: (attempt) => Math.min(100 * attempt, MAX_RECONNECT_DELAY_MS),
   };
+}
+
+function tlsOptions({ skipVerify, ca }: NonNullable<RedisServer['tls']>): ConnectionOptions {
+  return { rejectUnauthorized: !skipVerify, ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) };
 }

@@ -10,7 +10,10 @@ export interface RedisServer {
   readonly password?: string;
   /** Falls back to `password`. */
   readonly sentinelPassword?: string;
-  readonly tls?: { readonly skipVerify: boolean };
+  /** `ca`: certificates, in PEM, that are trusted besides the ones that Node trusts. */
+  readonly tls?: { readonly skipVerify: boolean; readonly ca?: string };
+  /** How long one command may take; absent = the adapter's own limit. */
+  readonly requestTimeoutMs?: number;
 }
 
 export interface RedisSettings extends RedisServer {
@@ -22,6 +25,7 @@ export interface RedisSettings extends RedisServer {
 export const DATABASE: Readonly<Record<StateRole, number>> = {
   statistics: 0,
   live: 2,
+  discovery: 0,
   image: 3,
   stream: 4,
   container_log: 6,

@@ -6,6 +6,8 @@ export interface Signature {
   readonly method: string;
   readonly required: readonly string[];
   readonly optional: readonly string[];
+  /** Older names of parameters, for those who send them by name. */
+  readonly aliases?: Readonly<Record<string, string>>;
 }
 
 /** The decoded FUNCTION body (rpc.md §4.1). */
@@ -39,9 +41,10 @@ export function readEnvelope(document: unknown): Envelope {
  * @throws TypeError with Python's words for too many, missing and doubled arguments.
  */
 export function bindArguments(signature: Signature, envelope: Envelope): Readonly<Record<string, unknown>> {
-  const { method, required, optional } = signature;
+  const { method, required, optional, aliases = {} } = signature;
   const names = [...required, ...optional];
-  const { args, kwargs } = envelope;
+  const { args } = envelope;
+  const kwargs = withNewNames(envelope.kwargs, aliases);
   if (args.length > names.length) throw wrongCall(tooMany(signature, args.length));
 
   const bound = new Map<string, unknown>(args.map((value, index) => [names[index] ?? '', value]));
@@ -56,6 +59,14 @@ export function bindArguments(signature: Signature, envelope: Envelope): Readonl
     throw wrongCall(`${method}() missing ${missing.length} required positional argument${plural}: ${listed(missing)}`);
   }
   return Object.fromEntries(bound);
+}
+
+function withNewNames(kwargs: Envelope['kwargs'], aliases: Readonly<Record<string, string>>): Envelope['kwargs'] {
+  const old = Object.entries(aliases).filter(
+    ([name, newer]) => Object.hasOwn(kwargs, name) && !Object.hasOwn(kwargs, newer),
+  );
+  if (old.length === 0) return kwargs;
+  return { ...kwargs, ...Object.fromEntries(old.map(([name, newer]) => [newer, kwargs[name]])) };
 }
 
 function tooMany({ method, required, optional }: Signature, given: number): string {

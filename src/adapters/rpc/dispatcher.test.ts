@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { decode, encode, ExtData } from '@msgpack/msgpack';
 import { describe, expect, it } from 'vitest';
-import { MemoryLogger } from '../../../test/support/memory-logger.js';
-import { realClock } from '../../../test/support/real-clock.js';
-import { MemoryTelemetry } from '../../../test/support/rpc-peer.js';
-import { CREATED, HEALTH, KERNEL, scriptedUseCases, SESSION } from '../../../test/support/scripted-use-cases.js';
+import { dispatchBench, oneCall } from '../../../test/support/rpc-dispatch.js';
+import { CREATED, HEALTH, KERNEL, SESSION } from '../../../test/support/scripted-use-cases.js';
 import type { DestroyRequest, ExecuteRequest, UseCases } from '../../application/use-cases.js';
 import {
   containerCreationFailed,
@@ -13,12 +11,9 @@ import {
   kernelRunnerNotInitialized,
 } from '../../domain/error/errors.js';
 import type { KernelSpec } from '../../domain/kernel/kernel-spec.js';
-import type { Answer } from './callosum/callosum-server.js';
 import { parseMessage } from './callosum/frames.js';
-import { CallCancelled, ServerClosing } from './callosum/in-flight-calls.js';
 import { decodeDocument } from './dialect/document-codec.js';
 import { EnumWord } from './dialect/wire-values.js';
-import { Dispatcher } from './dispatcher.js';
 
 interface Golden {
   readonly name: string;
@@ -34,19 +29,6 @@ const GOLDEN = JSON.parse(
 
 const PEER = Buffer.from('0001020304', 'hex');
 const hex = (text: string): Buffer => Buffer.from(text, 'hex');
-
-function bench(script: Partial<UseCases>, agentId = 'i-lab') {
-  const logger = new MemoryLogger();
-  const telemetry = new MemoryTelemetry();
-  const dispatcher = new Dispatcher(agentId, scriptedUseCases(script), telemetry, logger, realClock);
-  const answer = (method: string, body: Uint8Array | null, signal = new AbortController().signal): Promise<Answer> =>
-    dispatcher.answer({ peer: 'ab', method, body }, signal);
-  const call = async (method: string, args: unknown[], kwargs: Record<string, unknown> = {}): Promise<unknown> => {
-    const told = await answer(method, encode({ args, kwargs }));
-    return told === undefined ? undefined : 'result' in told ? decode(told.result) : told.failure;
-  };
-  return { logger, telemetry, answer, call };
-}
 
 /** The body of a recorded call, through the frame reader as on the wire. */
 function recorded(name: string, what: Golden['what'] = 'request'): Uint8Array {
@@ -76,7 +58,7 @@ describe('what a real Manager sends', () => {
 
   it('creates the kernel of a complete create_kernels call', async () => {
     const specs: KernelSpec[] = [];
-    const { answer } = bench(
+    const { answer } = dispatchBench(
       {
         createKernel: (spec) => {
           specs.push(spec);
@@ -117,8 +99,8 @@ describe('what a real Manager sends', () => {
         return Promise.resolve();
       },
     };
-    const newer = await bench(script).answer('destroy_kernel', recorded('destroy_kernel'));
-    const older = await bench(script, 'i-x').answer(
+    const newer = await dispatchBench(script).answer('destroy_kernel', recorded('destroy_kernel'));
+    const older = await dispatchBench(script, 'i-x').answer(
       'destroy_kernel',
       recorded('destroy_kernel of an older Manager', 'body'),
     );
@@ -131,7 +113,7 @@ describe('what a real Manager sends', () => {
 
   it('executes code, and answers byte for byte what the reference answered', async () => {
     const seen: ExecuteRequest[] = [];
-    const { answer } = bench({
+    const { answer } = dispatchBench({
       execute: (request) => {
         seen.push(request);
         return Promise.resolve({
@@ -163,13 +145,13 @@ describe('what a real Manager sends', () => {
     ],
     ['ping', {}],
   ])('is answered as the reference answered: %s', async (name, script) => {
-    const told = await bench(script).answer(name.split(' ')[0]!, recorded(name));
+    const told = await dispatchBench(script).answer(name.split(' ')[0]!, recorded(name));
     const reference = GOLDEN.find((one) => one.name === name && one.what === 'response')!;
     expect(told && 'result' in told && decode(told.result)).toEqual(reference.document);
   });
 
   it('may carry any junk as metadata', async () => {
-    const { answer, logger } = bench({});
+    const { answer, logger } = dispatchBench({});
     for (const metadata of ['text', 7, [], { request_id: 7 }, { request_id: 'a\nb' }, { user: null }]) {
       expect(await answer('ping', encode({ args: ['x'], kwargs: {}, metadata }))).toHaveProperty('result');
     }
@@ -190,7 +172,7 @@ describe('create_kernels', () => {
 
   it('works on all kernels at once and answers in the order of the call', async () => {
     let running = 0;
-    const { call } = bench({
+    const { call } = dispatchBench({
       createKernel: async (spec) => {
         running += 1;
         while (running < 3) await new Promise((resolve) => setImmediate(resolve));
@@ -202,7 +184,7 @@ describe('create_kernels', () => {
 
   it('tells the one failure by its own name, and several together', async () => {
     const failing = (...bad: string[]) =>
-      bench({
+      dispatchBench({
         createKernel: (spec) =>
           bad.includes(spec.kernelId)
             ? Promise.reject(imageNotAvailable(`no image for ${spec.kernelId}`))
@@ -221,7 +203,7 @@ describe('create_kernels', () => {
   });
 
   it('begins nothing when a single config is wrong', async () => {
-    const { call } = bench({});
+    const { call } = dispatchBench({});
     const configs = [{ image: 'x' }, { image: 'x', uid: 'root' }, { image: 'x' }];
     expect(await call('create_kernels', args(configs))).toEqual([
       'InvalidArgumentError',
@@ -238,7 +220,9 @@ describe('create_kernels', () => {
 
 describe('our own method names', () => {
   it('creates one kernel from a small config', async () => {
-    const { call } = bench({ createKernel: (spec) => Promise.resolve({ ...CREATED, kernelId: spec.kernelId }) });
+    const { call } = dispatchBench({
+      createKernel: (spec) => Promise.resolve({ ...CREATED, kernelId: spec.kernelId }),
+    });
     expect(await call('create_kernel', [{ kernel_id: KERNEL, image: 'python:3.12' }])).toMatchObject({
       id: KERNEL,
       container_id: 'c0ffee',
@@ -251,7 +235,7 @@ describe('our own method names', () => {
   });
 
   it('executes code with an ordered console', async () => {
-    const { call } = bench({
+    const { call } = dispatchBench({
       execute: ({ runId, mode, code, flushTimeoutMs }) =>
         Promise.resolve({
           runId: runId ?? 'made',
@@ -271,7 +255,7 @@ describe('our own method names', () => {
   });
 
   it('tells the status of the agent and of a kernel', async () => {
-    const { call } = bench({ usage: () => undefined });
+    const { call } = dispatchBench({ usage: () => undefined });
     expect(await call('get_status', [])).toMatchObject({ agent_id: 'i-test', ready: true, kernels: { RUNNING: 1 } });
     expect(await call('get_status', [KERNEL])).toMatchObject({
       kernel_id: KERNEL,
@@ -283,7 +267,7 @@ describe('our own method names', () => {
   });
 
   it('tells its health', async () => {
-    const { call } = bench({ health: () => HEALTH });
+    const { call } = dispatchBench({ health: () => HEALTH });
     expect(await call('health', [])).toMatchObject({
       status: 'ok',
       component: 'agent',
@@ -298,7 +282,7 @@ describe('our own method names', () => {
 
 describe('the other methods', () => {
   it('reads the log to its end', async () => {
-    const { call } = bench({
+    const { call } = dispatchBench({
       logs: async function* () {
         await Promise.resolve();
         yield Buffer.from('a\n');
@@ -309,7 +293,7 @@ describe('the other methods', () => {
   });
 
   it('restarts with what was saved', async () => {
-    const { call } = bench({ restartKernel: () => Promise.resolve(CREATED) });
+    const { call } = dispatchBench({ restartKernel: () => Promise.resolve(CREATED) });
     expect(await call('restart_kernel', [SESSION, KERNEL, null, {}])).toEqual({
       container_id: 'c0ffee',
       repl_in_port: 30_001,
@@ -321,7 +305,7 @@ describe('the other methods', () => {
   });
 
   it('tells a failed completion as a result and a wrong one as a failure', async () => {
-    const { call } = bench({ complete: () => Promise.reject(kernelRunnerNotInitialized('not yet')) });
+    const { call } = dispatchBench({ complete: () => Promise.reject(kernelRunnerNotInitialized('not yet')) });
     expect(await call('get_completions', [KERNEL, 'o', {}])).toEqual({
       result: { status: 'failed', error: 'not yet', suggestions: [] },
     });
@@ -329,7 +313,7 @@ describe('the other methods', () => {
   });
 
   it('always says why a service failed', async () => {
-    const { call } = bench({
+    const { call } = dispatchBench({
       startService: (_, __, options) => {
         expect(options).toEqual({ envs: { PORT: '80' } });
         return Promise.resolve({ status: 'failed' });
@@ -343,7 +327,7 @@ describe('the other methods', () => {
 
   it('knows the added reasons only from a Manager that sends the enumeration', async () => {
     const reasons: string[] = [];
-    const { call } = bench({
+    const { call } = dispatchBench({
       destroyKernel: ({ reason }) => {
         reasons.push(reason);
         return Promise.resolve();
@@ -390,13 +374,13 @@ describe('calls that make no sense', () => {
     ['an id that is a number', 'get_logs', encode({ args: [7], kwargs: {} }), 'InvalidArgumentError'],
     ['a method of every object', 'toString', encode({ args: [], kwargs: {} }), 'NotImplementedError'],
   ])('are answered with what is wrong: %s', async (_, method, body, name) => {
-    expect(await bench({}).answer(method, body)).toMatchObject({
+    expect(await dispatchBench({}).answer(method, body)).toMatchObject({
       failure: [name, expect.any(String), expect.any(String)],
     });
   });
 
   it('serves its own agent id, nil and none alike', async () => {
-    const { call } = bench({});
+    const { call } = dispatchBench({});
     for (const kwargs of [{ agent_id: 'i-lab' }, { agent_id: null }, {}]) {
       expect(await call('get_status', [], kwargs)).toMatchObject({ ready: true });
     }
@@ -405,7 +389,7 @@ describe('calls that make no sense', () => {
 
 describe('what is measured and logged', () => {
   it('counts calls and failures, all unknown methods as one', async () => {
-    const { call, telemetry } = bench({ execute: () => Promise.reject(deadlineExceeded('slow')) });
+    const { call, telemetry } = dispatchBench({ execute: () => Promise.reject(deadlineExceeded('slow')) });
     await call('ping', ['x']);
     await call('execute_code', [KERNEL, 'x']);
     for (let i = 0; i < 20; i += 1) await call(`no-such-method-${i}`, []);
@@ -422,7 +406,7 @@ describe('what is measured and logged', () => {
   });
 
   it('never writes arguments into the log', async () => {
-    const { call, logger } = bench({
+    const { call, logger } = dispatchBench({
       createKernel: () => Promise.reject(containerCreationFailed('boom')),
       execute: () => Promise.reject(new Error('unexpected')),
     });
@@ -446,33 +430,35 @@ describe('cancellation', () => {
     });
 
   it('reaches the use case and is answered with nothing', async () => {
-    const { answer, logger } = bench({ execute: (_, signal) => hanging(signal) });
-    const controller = new AbortController();
-    const told = answer('execute_code', encode({ args: [KERNEL, 'x'], kwargs: {} }), controller.signal);
-    controller.abort(new CallCancelled());
+    const { answer, logger } = dispatchBench({ execute: (_, signal) => hanging(signal) });
+    const life = oneCall();
+    const told = answer('execute_code', encode({ args: [KERNEL, 'x'], kwargs: {} }), life.call);
+    life.leave();
     expect(await told).toBeUndefined();
     expect(logger.lines.at(-1)!.fields).toMatchObject({ outcome: 'cancelled' });
   });
 
   it('saves all work when it comes before the call was begun', async () => {
-    const { answer } = bench({});
+    const { answer } = dispatchBench({});
     const body = encode({ args: [KERNEL, SESSION], kwargs: {} });
-    expect(await answer('destroy_kernel', body, AbortSignal.abort(new CallCancelled()))).toBeUndefined();
+    const life = oneCall();
+    life.leave();
+    expect(await answer('destroy_kernel', body, life.call)).toBeUndefined();
   });
 
   it('does not stop work that must come to its end, which is answered as ever', async () => {
     let finish = (): void => undefined;
     const signals: AbortSignal[] = [];
-    const { answer } = bench({
+    const { answer } = dispatchBench({
       destroyKernel: (_, signal) => {
         signals.push(signal);
         return new Promise((resolve) => (finish = resolve));
       },
     });
-    const controller = new AbortController();
-    const told = answer('destroy_kernel', encode({ args: [KERNEL, SESSION], kwargs: {} }), controller.signal);
+    const life = oneCall();
+    const told = answer('destroy_kernel', encode({ args: [KERNEL, SESSION], kwargs: {} }), life.call);
     await new Promise((resolve) => setImmediate(resolve));
-    controller.abort(new CallCancelled());
+    life.leave();
     expect(signals[0]!.aborted).toBe(false);
     finish();
     expect(await told).toHaveProperty('result');
@@ -480,31 +466,31 @@ describe('cancellation', () => {
 
   it('undoes a kernel only for the caller of our own method', async () => {
     const signals: AbortSignal[] = [];
-    const { answer } = bench({
+    const { answer } = dispatchBench({
       createKernel: async (_, signal) => {
         signals.push(signal);
         await new Promise((resolve) => setTimeout(resolve, 20));
         return CREATED;
       },
     });
-    const controller = new AbortController();
+    const life = oneCall();
     const config = { kernel_id: KERNEL, image: 'x' };
     const many = encode({ args: [SESSION, [KERNEL], [config], {}, {}], kwargs: {} });
     const answers = [
-      answer('create_kernels', many, controller.signal),
-      answer('create_kernel', encode({ args: [config], kwargs: {} }), controller.signal),
+      answer('create_kernels', many, life.call),
+      answer('create_kernel', encode({ args: [config], kwargs: {} }), life.call),
     ];
     await new Promise((resolve) => setImmediate(resolve));
-    controller.abort(new CallCancelled());
+    life.leave();
     expect(await Promise.all(answers)).toEqual([{ result: expect.any(Uint8Array) }, undefined]);
     expect(signals.map(({ aborted }) => aborted)).toEqual([false, true]);
   });
 
   it('by a closing server is answered', async () => {
-    const { answer } = bench({ execute: (_, signal) => hanging(signal) });
-    const controller = new AbortController();
-    const told = answer('execute_code', encode({ args: [KERNEL, 'x'], kwargs: {} }), controller.signal);
-    controller.abort(new ServerClosing());
+    const { answer } = dispatchBench({ execute: (_, signal) => hanging(signal) });
+    const life = oneCall();
+    const told = answer('execute_code', encode({ args: [KERNEL, 'x'], kwargs: {} }), life.call);
+    life.close();
     expect(await told).toMatchObject({ failure: ['ServerShuttingDownError', expect.any(String), expect.any(String)] });
   });
 });

@@ -1,12 +1,12 @@
 import type { Clock } from '../../application/ports/clock.port.js';
-import type { LogFields, Logger } from '../../application/ports/logger.port.js';
+import type { Logger } from '../../application/ports/logger.port.js';
 import type { Telemetry } from '../../application/ports/telemetry.port.js';
 import type { UseCases } from '../../application/use-cases.js';
 import { isAbortError, isAgentError, messageOf } from '../../domain/error/agent-error.js';
 import { notSupported } from '../../domain/error/errors.js';
 import { bindArguments, readEnvelope } from './binding.js';
 import type { Answer, CallHandler, IncomingCall } from './callosum/callosum-server.js';
-import { CallCancelled, ServerClosing } from './callosum/in-flight-calls.js';
+import { CallCancelled, type CallLife, ServerClosing } from './callosum/in-flight-calls.js';
 import { decodeDocument, encodeDocument } from './dialect/document-codec.js';
 import { failureName, failureOf } from './failure.js';
 import { METHOD_TABLE } from './methods/method-table.js';
@@ -17,6 +17,16 @@ import { shuttingDown, unknownAgentId } from './wire-errors.js';
 const PROBE = 'ping';
 /** One label value for all names that don't exist, or a peer could make as many series as it likes. */
 const UNKNOWN_METHOD = '(unknown)';
+const MAX_METHOD_NAME = 64;
+
+/** A call on its way, and what its log line will say. */
+interface Running {
+  readonly call: IncomingCall;
+  readonly life: CallLife;
+  readonly method: RpcMethod | undefined;
+  readonly startedAt: number;
+  requestId: string | undefined;
+}
 
 /** From the bytes of a call to the bytes of its answer: decode, bind, check, call the use case, encode. */
 export class Dispatcher implements CallHandler {
@@ -32,44 +42,34 @@ export class Dispatcher implements CallHandler {
     return method === PROBE;
   }
 
-  async answer(call: IncomingCall, signal: AbortSignal): Promise<Answer> {
-    if (signal.reason instanceof CallCancelled) return undefined;
+  answer(call: IncomingCall, life: CallLife): Answer | Promise<Answer> {
+    if (life.ended instanceof CallCancelled) return undefined;
     const method = METHOD_TABLE.get(call.method);
-    const label = method === undefined ? UNKNOWN_METHOD : call.method;
-    const startedAt = this.clock.monotonic();
-    const fields: Record<string, unknown> = { method: call.method.slice(0, 64), peer: call.peer };
-    this.telemetry.count('backendai_rpc_requests_total', { method: label });
+    const running: Running = { call, life, method, startedAt: this.clock.monotonic(), requestId: undefined };
+    this.telemetry.count('backendai_rpc_requests_total', { method: labelOf(running) });
     try {
-      const result = encodeDocument(await this.perform(call, method, signal, fields));
-      const left = signal.reason instanceof CallCancelled && method?.cancellable === true;
-      this.finished(label, startedAt, fields, left ? 'cancelled' : 'ok');
-      return left ? undefined : { result };
+      const outcome = this.perform(running);
+      if (!(outcome instanceof Promise)) return this.told(running, outcome);
+      return outcome
+        .then((result) => this.told(running, result))
+        .catch((error: unknown) => this.failed(running, error));
     } catch (error) {
-      if (signal.reason instanceof CallCancelled && method?.cancellable === true) {
-        this.finished(label, startedAt, fields, 'cancelled');
-        return undefined;
-      }
-      const told = signal.reason instanceof ServerClosing && isAbortError(error) ? shuttingDown() : error;
-      this.failed(label, startedAt, fields, told);
-      return { failure: failureOf(told) };
+      return this.failed(running, error);
     }
   }
 
-  private async perform(
-    call: IncomingCall,
-    method: RpcMethod | undefined,
-    signal: AbortSignal,
-    fields: Record<string, unknown>,
-  ): Promise<unknown> {
+  private perform(running: Running): unknown {
+    const { call, life, method } = running;
     const envelope = readEnvelope(call.body === null ? null : decodeDocument(call.body));
-    const requestId = requestIdOf(envelope.metadata);
-    if (requestId !== undefined) fields['request_id'] = requestId;
-    if (method === undefined) throw notSupported(`unknown RPC method '${call.method.slice(0, 64)}'`);
+    running.requestId = requestIdOf(envelope.metadata);
+    if (method === undefined) throw notSupported(`unknown RPC method '${call.method.slice(0, MAX_METHOD_NAME)}'`);
     const bound = bindArguments(method.signature, envelope);
     this.checkAgent(bound['agent_id']);
     return method.invoke(bound, {
       useCases: this.useCases,
-      signal: method.cancellable ? signal : untilClosing(signal),
+      get signal() {
+        return method.cancellable ? life.signal : life.closing;
+      },
     });
   }
 
@@ -78,37 +78,62 @@ export class Dispatcher implements CallHandler {
     throw unknownAgentId(typeof asked === 'string' ? asked : typeof asked);
   }
 
-  private finished(label: string, startedAt: number, fields: LogFields, outcome: string): number {
-    const durationMs = this.clock.monotonic() - startedAt;
-    this.telemetry.observe('backendai_rpc_request_duration_seconds', durationMs / 1000, { method: label });
-    if (outcome !== 'failed') {
-      const log = label === PROBE ? this.logger.debug : this.logger.info;
-      log.call(this.logger, 'RPC call', { ...fields, outcome, duration_ms: Math.round(durationMs) });
+  private told(running: Running, value: unknown): Answer {
+    const result = encodeDocument(value);
+    if (hasLeft(running)) {
+      this.finished(running, 'cancelled', {}, 'info');
+      return undefined;
     }
-    return durationMs;
+    this.finished(running, 'ok', { bytes_out: result.length }, running.call.method === PROBE ? 'debug' : 'info');
+    return { result };
   }
 
-  private failed(label: string, startedAt: number, fields: LogFields, error: unknown): void {
-    const durationMs = this.finished(label, startedAt, fields, 'failed');
-    const name = failureName(error);
-    this.telemetry.count('backendai_rpc_failure_requests_total', { method: label, exception: name });
-    const line = { ...fields, outcome: name, duration_ms: Math.round(durationMs), error: messageOf(error) };
-    const kind = isAgentError(error) ? error.kind : 'unexpected';
-    if (kind === 'user') this.logger.info('RPC call', line);
-    else if (kind === 'operational') this.logger.warn('RPC call', line);
-    else this.logger.error('RPC call', line);
+  private failed(running: Running, error: unknown): Answer {
+    if (hasLeft(running)) {
+      this.finished(running, 'cancelled', {}, 'info');
+      return undefined;
+    }
+    const told = running.life.ended instanceof ServerClosing && isAbortError(error) ? shuttingDown() : error;
+    const name = failureName(told);
+    const method = labelOf(running);
+    this.telemetry.count('backendai_rpc_failure_requests_total', { method, exception: name });
+    const kind = isAgentError(told) ? told.kind : 'unexpected';
+    const level = ({ user: 'info', operational: 'warn', unexpected: 'error' } as const)[kind];
+    this.finished(running, name, { error: messageOf(told) }, level);
+    if (kind === 'unexpected')
+      this.useCases.reportFault(told, { rpc_method: method, request_id: running.requestId ?? '' });
+    return { failure: failureOf(told) };
+  }
+
+  /** The one log line of a call: what was asked for, never with what. */
+  private finished(
+    { call, requestId, startedAt, method }: Running,
+    outcome: string,
+    more: Readonly<Record<string, unknown>>,
+    level: 'debug' | 'info' | 'warn' | 'error',
+  ): void {
+    const durationMs = this.clock.monotonic() - startedAt;
+    const label = method === undefined ? UNKNOWN_METHOD : call.method;
+    this.telemetry.observe('backendai_rpc_request_duration_seconds', durationMs / 1_000, { method: label });
+    this.logger[level]('RPC call', {
+      method: call.method.slice(0, MAX_METHOD_NAME),
+      peer: call.peer,
+      ...(requestId !== undefined && { request_id: requestId }),
+      outcome,
+      duration_ms: Math.round(durationMs * 10) / 10,
+      bytes_in: call.body?.length ?? 0,
+      ...more,
+    });
   }
 }
 
-/** The signal without the caller's CANCEL: for work that must come to its end. */
-function untilClosing(signal: AbortSignal): AbortSignal {
-  const controller = new AbortController();
-  const forward = (): void => {
-    if (!(signal.reason instanceof CallCancelled)) controller.abort(signal.reason);
-  };
-  if (signal.aborted) forward();
-  else signal.addEventListener('abort', forward, { once: true });
-  return controller.signal;
+function labelOf({ call, method }: Running): string {
+  return method === undefined ? UNKNOWN_METHOD : call.method;
+}
+
+/** True if nobody waits for an answer, and the method may be left alone. */
+function hasLeft({ life, method }: Running): boolean {
+  return life.ended instanceof CallCancelled && method?.cancellable === true;
 }
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;

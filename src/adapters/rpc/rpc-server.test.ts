@@ -275,7 +275,11 @@ describe('garbage', () => {
       if (i % 1_000 === 0) expect((await probe.call('ping', [i])).result, `seed ${seed}`).toBe(i);
     }
     expect((await probe.call('ping', ['end'])).result, `seed ${seed}`).toBe('end');
-    while (scripted.server.counters.received < 20_021) await sleep(10);
+    const unfinished = (): boolean => {
+      const { received, inFlight } = scripted.server.counters;
+      return received < 20_021 || inFlight > 0;
+    };
+    while (unfinished()) await sleep(10);
     await sleep(50);
     const { received, ignored, rejected, inFlight } = scripted.server.counters;
     expect({ received, inFlight }).toEqual({ received: 20_021, inFlight: 0 });

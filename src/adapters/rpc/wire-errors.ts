@@ -19,6 +19,14 @@ export function missingKey(key: string): AgentError {
   return new AgentError('KeyError', 'user', 400, key, { field: key });
 }
 
+/** The `req` of a v3 method is not what it should be (rpc.md §4.6). */
+export function schemaMismatch(detail: string): AgentError {
+  return new AgentError('BackendAISchemaValidationFailed', 'user', 400, `Schema validation failed. (${detail})`, {
+    field: 'req',
+    allowed: 'a map',
+  });
+}
+
 export function unknownAgentId(agentId: string): AgentError {
   return new AgentError(
     'AgentIdNotFoundError',

@@ -47,17 +47,19 @@ export async function planRuntime(
     });
   }
   const node = findNode(architecture);
-  const addon = join(bundleDirectory, `zeromq-${architecture}.node`);
-  const bundle = (await listFiles(bundleDirectory)).filter((path) => !path.endsWith('.node') || path === addon);
-  const libraries = new Set([
-    ...(await listLibraries(loader, node, signal)),
-    ...(await listLibraries(loader, addon, signal)),
-  ]);
+  const isOurs = (path: string): boolean => !path.endsWith('.node') || path.endsWith(`-${architecture}.node`);
+  const bundle = (await listFiles(bundleDirectory)).filter(isOurs);
+  const native = [node, ...bundle.filter((path) => path.endsWith('.node'))];
+  const lists = await Promise.all(native.map((path) => listLibraries(loader, path, signal)));
+  const libraries = new Set(lists.flat());
   const files = await Promise.all([
     describe(node, 'bin/bai-krunner', true),
     describe(loader, `lib/${basename(loader)}`, true),
     ...[...libraries].map((path) => describe(path, `lib/${basename(path)}`, false)),
-    ...bundle.map((path) => describe(path, `runner/${relative(bundleDirectory, path)}`, false)),
+    ...bundle.map((path) => {
+      const name = relative(bundleDirectory, path);
+      return describe(path, `runner/${name}`, name.startsWith('fallback/'));
+    }),
   ]);
   return { files, hash: await hashOf(files, node), loader: basename(loader) };
 }

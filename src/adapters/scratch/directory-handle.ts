@@ -7,6 +7,7 @@ import {
   open,
   opendir,
   readFile,
+  readlink,
   rename,
   rmdir,
   unlink,
@@ -50,6 +51,10 @@ export class DirectoryHandle implements AsyncDisposable {
 
   lstat(name: string): Promise<Stats> {
     return lstat(this.at(name));
+  }
+
+  readlink(name: string): Promise<string> {
+    return readlink(this.at(name));
   }
 
   stat(): Promise<Stats> {

@@ -3,12 +3,13 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Call } from '../../application/ports/call.js';
 import type { Logger } from '../../application/ports/logger.port.js';
 import type { Ownership, ScratchPaths, ScratchStore } from '../../application/ports/scratch-store.port.js';
-import { isAbortError, isAgentError, messageOf } from '../../domain/error/agent-error.js';
-import { deadlineExceeded, storageFailure } from '../../domain/error/errors.js';
+import { messageOf } from '../../domain/error/agent-error.js';
+import { storageFailure } from '../../domain/error/errors.js';
 import { parseKernelId, type KernelId } from '../../domain/kernel/kernel-id.js';
 import type { ScratchFile } from '../../domain/scratch/scratch-layout.js';
 import { Claims } from './claims.js';
 import { DirectoryHandle } from './directory-handle.js';
+import { guarded } from './guarded.js';
 import { removeTree } from './remove-tree.js';
 import { errorCode, toStorageError } from './storage-error.js';
 import { trustedDirectory } from './trusted-directory.js';
@@ -227,32 +228,4 @@ async function exists(directory: DirectoryHandle, name: string): Promise<boolean
     if (errorCode(error) === 'ENOENT') return false;
     throw error;
   }
-}
-
-/**
- * Runs `work` under the call's signal and deadline. It looks at them between its steps; one that hangs (a network file
- * system whose server is away) is left behind.
- */
-async function guarded(
-  action: string,
-  call: Call,
-  defaultTimeoutMs: number,
-  work: (signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const deadline = AbortSignal.timeout(call.timeoutMs ?? defaultTimeoutMs);
-  const signal = AbortSignal.any([call.signal, deadline]);
-  try {
-    signal.throwIfAborted();
-    await Promise.race([work(signal), rejectionOf(signal)]);
-  } catch (error) {
-    call.signal.throwIfAborted();
-    const expired = deadline.aborted && !isAgentError(error) && (isAbortError(error) || error === deadline.reason);
-    throw expired ? deadlineExceeded(`${action} in time.`, { cause: error }) : toStorageError(action, error);
-  }
-}
-
-function rejectionOf(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-  });
 }

@@ -30,7 +30,7 @@ export function pathNames(path: string): readonly [directories: readonly string[
 
 export interface FileToWrite {
   readonly name: string;
-  readonly data: string;
+  readonly data: string | AsyncIterable<Uint8Array>;
   readonly mode: number;
   readonly onlyIfAbsent: boolean;
 }
@@ -48,7 +48,9 @@ export async function writeFileAtomically(
   {
     await using handle = await directory.openFile(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600);
     try {
-      await handle.writeFile(file.data);
+      // Each of them goes on where the last one ended.
+      if (typeof file.data === 'string') await handle.writeFile(file.data);
+      else for await (const chunk of file.data) await handle.writeFile(chunk);
       await handle.chmod(file.mode & 0o777);
       await adopt(handle);
     } catch (error) {

@@ -6,6 +6,7 @@ import { AcceleratorPlugins } from '../ports/accelerator-plugin.port.js';
 import { Clock } from '../ports/clock.port.js';
 import { EventBus } from '../ports/event-bus.port.js';
 import { Telemetry } from '../ports/telemetry.port.js';
+import { NodeResourceGroup } from './node-resource-group.js';
 
 /** Tells that this agent lives and what it has in all (lifecycle.md §6.9, state.md §3.1). */
 @injectable()
@@ -17,6 +18,7 @@ export class SendHeartbeat {
     @inject(EventBus) private readonly events: EventBus,
     @inject(Telemetry) private readonly telemetry: Telemetry,
     @inject(Clock) private readonly clock: Clock,
+    @inject(NodeResourceGroup) private readonly resourceGroup: NodeResourceGroup,
   ) {}
 
   async execute(): Promise<void> {
@@ -27,7 +29,7 @@ export class SendHeartbeat {
         agent_info: {
           ip: new URL(settings.advertisedRpcAddress).hostname,
           region: settings.region,
-          scaling_group: settings.resourceGroup,
+          scaling_group: await this.resourceGroup.current(),
           addr: settings.advertisedRpcAddress,
           public_key: settings.rpcPublicKey,
           public_host: settings.publicHost,

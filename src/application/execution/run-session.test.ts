@@ -15,13 +15,19 @@ function setUp(options?: RunSessionOptions) {
   const runner = new MemoryKernelRunner();
   const clock = new ManualClock();
   let made = 0;
-  const ids = { uuid: () => `uuid-${++made}`, hex: (bytes: number) => String(++made).padStart(bytes * 2, '0') };
+  const ids = {
+    uuid: () => `uuid-${++made}`,
+    uuidOf: () => 'uuid',
+    hex: (bytes: number) => String(++made).padStart(bytes * 2, '0'),
+  };
   const session = new RunSession(runner, clock, ids, options);
   const call = (request: Partial<ExecuteRequest>, signal: AbortSignal = never) =>
     session.execute({ kernelId, runId: null, mode: 'query', code: '', flushTimeoutMs: null, ...request }, signal);
   return { runner, clock, session, call };
 }
 
+/** Without the names that go ahead of each run. */
+const operations = (runner: MemoryKernelRunner) => runner.sent.filter(([op]) => op !== 'run-id');
 const again = (runId: string): Partial<ExecuteRequest> => ({ runId, mode: 'continue', flushTimeoutMs: 100 });
 
 describe('RunSession', () => {
@@ -29,7 +35,7 @@ describe('RunSession', () => {
     const { runner, call } = setUp();
     const pending = call({ code: 'print(1); 1+1' });
     await settle();
-    expect(runner.sent).toEqual([['code', 'print(1); 1+1']]);
+    expect(operations(runner)).toEqual([['code', 'print(1); 1+1']]);
     runner.emit('stdout', '1\n');
     runner.emit('stdout', '2');
     runner.emit('finished', OK);
@@ -59,7 +65,7 @@ describe('RunSession', () => {
     const { runner, call } = setUp();
     const first = call({ runId: 'b', mode: 'batch', batch: { clean: '', build: 'make', exec: './a' } });
     await settle();
-    expect(runner.sent).toEqual([
+    expect(operations(runner)).toEqual([
       ['clean', ''],
       ['build', 'make'],
       ['exec', './a'],
@@ -112,11 +118,11 @@ describe('RunSession', () => {
     await clock.advance(50);
     expect((await a).status).toBe('continued');
     expect((await b).status).toBe('continued');
-    expect(runner.sent).toEqual([['code', 'A']]);
+    expect(operations(runner)).toEqual([['code', 'A']]);
     runner.emit('stdout', 'from a');
     runner.emit('finished', OK);
     await settle();
-    expect(runner.sent).toEqual([
+    expect(operations(runner)).toEqual([
       ['code', 'A'],
       ['code', 'B'],
     ]);
@@ -152,7 +158,7 @@ describe('RunSession', () => {
     runner.emit('finished', OK);
     await first;
     await settle();
-    expect(runner.sent).toEqual([['code', 'A']]);
+    expect(operations(runner)).toEqual([['code', 'A']]);
     await expect(call(again('b'))).rejects.toMatchObject({ name: 'RunNotFoundError' });
   });
 
@@ -228,6 +234,29 @@ describe('RunSession', () => {
     expect(await pending).toMatchObject({ status: 'finished', exitCode: 4, console: [['stdout', 'unclaimed']] });
   });
 
+  it('names each run, and takes a recovered runner at its word', async () => {
+    const { runner, session, call } = setUp({ isRecovered: true });
+    runner.emit('stdout', 'of an earlier run');
+    runner.emit('finished', '{"exitCode": 9, "runId": "early"}');
+    runner.emit('stdout', 'more');
+    session.learn(new Map(Object.entries({ lost: 3, early: 9, going: null })));
+    expect(await call(again('lost'))).toMatchObject({ status: 'finished', exitCode: 3, console: [] });
+    expect(await call(again('early'))).toMatchObject({ exitCode: 9, console: [['stdout', 'of an earlier run']] });
+    await expect(call(again('never'))).rejects.toMatchObject({ name: 'RunNotFoundError' });
+    const next = call({ runId: 'next', code: 'A' });
+    expect(runner.sent).toEqual([]);
+    runner.emit('finished', '{"exitCode": 0, "runId": "going"}');
+    await settle();
+    expect(runner.sent).toEqual([
+      ['run-id', 'next'],
+      ['code', 'A'],
+    ]);
+    runner.emit('finished', '{"exitCode": 7, "runId": "stray"}');
+    runner.emit('finished', '{"exitCode": 0, "runId": "next"}');
+    expect(await next).toMatchObject({ status: 'finished', exitCode: 0 });
+    expect(await call(again('going'))).toMatchObject({ exitCode: 0, console: [['stdout', 'more']] });
+  });
+
   it('does not let a wrong guess about a recovered runner block a new run', async () => {
     const { runner, clock, call } = setUp({ isRecovered: true });
     const guess = call(again('gone'));
@@ -235,7 +264,7 @@ describe('RunSession', () => {
     expect((await guess).status).toBe('continued');
     const fresh = call({ code: 'A' });
     await settle();
-    expect(runner.sent).toEqual([['code', 'A']]);
+    expect(operations(runner)).toEqual([['code', 'A']]);
     runner.emit('finished', OK);
     expect((await fresh).status).toBe('finished');
     expect(await call(again('gone'))).toMatchObject({ status: 'finished', exitCode: null });
@@ -358,7 +387,7 @@ describe('RunSession, whatever happens in whatever order', () => {
           expect(stepsHeard[run]).toBe(steps[run]);
           expect(endsHeard[run]).toBe(1);
         }
-        expect(runner.sent).toEqual([
+        expect(operations(runner)).toEqual([
           ['code', 'run-a'],
           ['code', 'run-b'],
         ]);

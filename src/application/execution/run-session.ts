@@ -63,6 +63,11 @@ export class RunSession implements AsyncDisposable {
     }
   }
 
+  /** What a recovered runner said of its runs (RunnerStatus). */
+  learn(runs: ReadonlyMap<string, number | null>): void {
+    this.#book.learn(runs);
+  }
+
   /** Asks the runner to interrupt what runs; an idle one ignores it. Returns once the operation is handed over. */
   async interrupt(): Promise<void> {
     this.#assertOpen();
@@ -109,7 +114,7 @@ export class RunSession implements AsyncDisposable {
 
   #start(request: ExecuteRequest): Run {
     const run = this.#book.start(request.runId ?? this.ids.hex(16));
-    this.#operations.set(run, operationsOf(request));
+    this.#operations.set(run, [['run-id', run.id], ...operationsOf(request)]);
     this.#advance();
     return run;
   }
@@ -177,7 +182,7 @@ export class RunSession implements AsyncDisposable {
   }
 }
 
-type Operation = readonly [op: 'code' | 'clean' | 'build' | 'exec', payload: string];
+type Operation = readonly [op: 'run-id' | 'code' | 'clean' | 'build' | 'exec', payload: string];
 
 function isStart(request: ExecuteRequest): boolean {
   return request.mode === 'query' || request.mode === 'batch';

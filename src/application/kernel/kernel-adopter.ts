@@ -1,5 +1,6 @@
 import { inject, injectable } from 'inversify';
 import { messageOf } from '../../domain/error/agent-error.js';
+import { RunBatch } from '../execution/run-batch.use-case.js';
 import { Logger } from '../ports/logger.port.js';
 import type { LiveKernel } from './live-kernel.js';
 import { Provisioners } from './provision/provisioner.js';
@@ -9,6 +10,7 @@ import { Provisioners } from './provision/provisioner.js';
 export class KernelAdopter {
   constructor(
     @inject(Provisioners) private readonly stages: Provisioners,
+    @inject(RunBatch) private readonly batches: RunBatch,
     @inject(Logger) private readonly logger: Logger,
   ) {}
 
@@ -38,6 +40,7 @@ export class KernelAdopter {
       signal.throwIfAborted();
       await stage.adopt?.(live, { signal });
     }
+    this.batches.resume(live);
     this.logger.info('kernel adopted', { kernel_id: live.kernel.id, container_id: containerId });
   }
 }

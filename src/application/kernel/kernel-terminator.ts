@@ -6,7 +6,7 @@ import { AgentSettings } from '../agent-settings.js';
 import { EventBus } from '../ports/event-bus.port.js';
 import { KernelStore } from '../ports/kernel-store.port.js';
 import { Logger } from '../ports/logger.port.js';
-import { Telemetry } from '../ports/telemetry.port.js';
+import { KernelSeries } from '../statistics/kernel-series.js';
 import { KernelRegistry } from './kernel-registry.js';
 import type { LiveKernel } from './live-kernel.js';
 import { StageRunner } from './provision/stage-runner.js';
@@ -14,8 +14,8 @@ import { StageRunner } from './provision/stage-runner.js';
 /**
  * The one way in which a kernel ends, whatever ended it.
  *
- * Order: state on disk, teardown, terminal event, record gone, books. A crash before the event repeats all of it, a crash
- * after it can repeat the event; nothing can lose it. If something can't be torn down (the engine is away), the kernel stays
+ * Order: state on disk, teardown, terminal event, record gone, books. A crash before the event repeats all of it; after it
+ * the event is announced once more, and the outbox, which remembers, tells it to no Manager again. If something can't be torn down (the engine is away), the kernel stays
  * TERMINATING with everything it holds and the reconciler comes back to it: what is still in use is never handed out.
  */
 @injectable()
@@ -26,7 +26,7 @@ export class KernelTerminator {
     @inject(StageRunner) private readonly stages: StageRunner,
     @inject(KernelStore) private readonly store: KernelStore,
     @inject(EventBus) private readonly events: EventBus,
-    @inject(Telemetry) private readonly telemetry: Telemetry,
+    @inject(KernelSeries) private readonly series: KernelSeries,
     @inject(Logger) private readonly logger: Logger,
   ) {}
 
@@ -60,7 +60,7 @@ export class KernelTerminator {
     this.stages.release(live);
     kernel.become('TERMINATED');
     this.registry.delete(live);
-    this.telemetry.remove({ agent_id: this.settings.agentId, kernel_id: kernel.id });
+    this.series.retire(kernel.id);
     this.logger.info('kernel terminated', { kernel_id: kernel.id, reason: kernel.terminationReason });
   }
 

@@ -4,7 +4,7 @@ import type { RunUsage } from '../../domain/statistics/usage.js';
 import type { RunSession } from '../execution/run-session.js';
 import type { ImageDetails } from '../ports/container-engine.port.js';
 import type { KernelRunner } from '../ports/kernel-runner.port.js';
-import type { ContainerUsage } from '../ports/usage-source.port.js';
+import type { ContainerUsage, UsageReading } from '../ports/usage-source.port.js';
 import type { CreatedKernel } from '../use-cases.js';
 import type { Composition } from './provision/kernel-composer.js';
 
@@ -22,6 +22,8 @@ export class LiveKernel {
   apps: readonly RunnerApp[] = [];
   usage: ContainerUsage | undefined;
   lastUsage: RunUsage | undefined;
+  /** The newest reading of its counters, also after they are closed. */
+  lastReading: UsageReading | undefined;
   /** Processes killed for want of memory, as far as they were noticed. */
   oomKills = 0;
   /** Monotonic time of the last `execution_started`. */

@@ -3,6 +3,7 @@ import { insufficientResource, invalidArgument } from '../../domain/error/errors
 import { parseImageLabels } from '../../domain/image/image-labels.js';
 import { ImageRef } from '../../domain/image/image-ref.js';
 import type { KernelSpec } from '../../domain/kernel/kernel-spec.js';
+import { clusterNetwork } from '../../domain/network/cluster-network.js';
 import { Amount } from '../../domain/resource/amount.js';
 import { ResourceBook } from '../../domain/resource/allocator.js';
 import { dotfileToScratchFile } from '../../domain/scratch/dotfile-path.js';
@@ -12,6 +13,7 @@ import { checkMountFacts, resolveMounts } from '../../domain/vfolder/mount-rules
 import { AgentSettings } from '../agent-settings.js';
 import { AcceleratorPlugins } from '../ports/accelerator-plugin.port.js';
 import { HostPaths } from '../ports/host-paths.port.js';
+import { RunnerRuntime } from '../ports/runner-runtime.port.js';
 import { slotsOfRequest } from './slot-rules.js';
 
 const HOSTNAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/;
@@ -23,6 +25,7 @@ export class SpecValidator {
     @inject(AgentSettings) private readonly settings: AgentSettings,
     @inject(AcceleratorPlugins) private readonly plugins: AcceleratorPlugins,
     @inject(ResourceBook) private readonly book: ResourceBook,
+    @inject(RunnerRuntime) private readonly runtime: RunnerRuntime,
     @inject(HostPaths) private readonly hostPaths: HostPaths,
   ) {}
 
@@ -36,13 +39,14 @@ export class SpecValidator {
     checkEnviron(spec.environ, 'environ');
     spec.dotfiles.forEach((dotfile, index) => dotfileToScratchFile(dotfile, `dotfiles[${index}]`));
     checkHostname(spec.clusterHostname);
+    clusterNetwork(spec.cluster.networkConfig);
     planServicePorts({
       clusterRole: spec.clusterRole,
       preopenPorts: spec.preopenPorts,
       servicePortsLabel: labels.servicePorts,
       endpointNames: labels.endpointNames,
       allocatedHostPorts: [],
-      intrinsic: false,
+      intrinsic: this.runtime.services,
     });
     const mounts = resolveMounts(spec.mounts, this.settings.container.protectedPaths);
     for (const [index, mount] of mounts.entries()) {

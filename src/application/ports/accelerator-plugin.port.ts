@@ -18,10 +18,29 @@ export type ContainerContribution = Partial<
   readonly limits?: Partial<ContainerSpec['limits']>;
 };
 
+/** How clients show amounts of a plug-in's slot (stats.md §5.3). */
+export interface SlotMetadata {
+  readonly slotName: string;
+  readonly description: string;
+  readonly humanReadableName: string;
+  readonly displayUnit: string;
+  /** Multiples of 1024, and digits after the point. */
+  readonly numberFormat: { readonly binary: boolean; readonly roundLength: number };
+  readonly displayIcon: string;
+}
+
 export interface DeviceReading {
   readonly deviceId: string;
   /** Metric name (`cuda_mem`, `cpu_util`) → raw values. */
   readonly metrics: Readonly<Record<string, { readonly current: number; readonly capacity?: number }>>;
+}
+
+/** How the hardware of a plug-in is, for people (rpc.md §6.2). */
+export interface HardwareReport {
+  readonly status: 'healthy' | 'degraded' | 'offline';
+  /** What is wrong, in a sentence. */
+  readonly statusInfo: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
@@ -42,8 +61,14 @@ export interface AcceleratorPlugin {
   /** `KEY=value` lines for resource.txt (lifecycle.md §6.8). */
   resourceLines(allocation: DeviceAllocation): Readonly<Record<string, string>>;
   attached(allocation: DeviceAllocation): readonly AttachedDevice[];
-  /** Readings per device, for node statistics. Never throws: a device that can't be read is left out. */
+  readonly metadata: SlotMetadata;
+  /**
+   * Readings per device, for the statistics of the node and of kernels; none of cores and memory, which are read with the
+   * node (UsageSource). Never throws: a device that can't be read is left out.
+   */
   measure(call: Call): Promise<readonly DeviceReading[]>;
+  /** Facts of drivers and devices; a plug-in without any leaves it out. Failing means that nothing can be known now. */
+  hardware?(call: Call): Promise<HardwareReport>;
   /** `{ version, … }` of the heartbeat's `compute_plugins`. */
   describe(): Readonly<Record<string, string>>;
 }

@@ -13,12 +13,20 @@ export interface ContainerEngine {
   info(call: Call): Promise<EngineInfo>;
 
   inspectImage(reference: string, call: Call): Promise<ImageDetails | undefined>;
+  /** All but intermediate ones; untagged ones too. */
   listImages(call: Call): Promise<readonly ImageSummary[]>;
   /** Pulls to the end of the progress stream; any error item in it is a failure (lifecycle.md §1.6). */
-  pullImage(reference: string, options: PullOptions, call: Call): Promise<void>;
+  pullImage(reference: string, options: TransferOptions, call: Call): Promise<void>;
+  /** Sends a local image to the registry in its name; to the end of the progress stream, like pullImage. */
+  pushImage(reference: string, options: TransferOptions, call: Call): Promise<void>;
   /** Makes an image of one layer from a root file system as a tar stream, with `changes` in Dockerfile words. */
   importImage(tar: AsyncIterable<Uint8Array>, reference: string, changes: readonly string[], call: Call): Promise<void>;
-  removeImage(reference: string, call: Call): Promise<void>;
+  /** Gives an image one more name; an image that had it loses it. */
+  tagImage(reference: string, target: string, call: Call): Promise<void>;
+  /** The image as a tar stream that `docker load` reads; asked by id, it names nothing in it. */
+  exportImage(reference: string, call: Call): AsyncIterable<Uint8Array>;
+  /** Takes a name from an image, and the image with its last one. In use is a ContainerEngineConflictError. */
+  removeImage(reference: string, options: RemoveImageOptions, call: Call): Promise<void>;
 
   /** Creates a container; a name that exists is a ContainerEngineConflictError. Resolves with its id. */
   createContainer(spec: ContainerSpec, call: Call): Promise<string>;
@@ -31,6 +39,11 @@ export interface ContainerEngine {
   inspectContainer(idOrName: string, call: Call): Promise<ContainerDetails | undefined>;
   /** Containers in any state whose labels include all of `labels`. */
   listContainers(labels: Readonly<Record<string, string>>, call: Call): Promise<readonly ContainerSummary[]>;
+  /**
+   * Makes an image of what a container holds now, and resolves with the image's id. The container's processes stand
+   * still meanwhile and go on afterwards. A call that was broken off may still make it: `reference` finds it then.
+   */
+  commitContainer(id: string, commit: CommitSpec, call: Call): Promise<string>;
   /** The log so far, or on and on with `follow`; stdout and stderr as written, demultiplexed. */
   containerLogs(id: string, options: LogOptions, call: Call): AsyncIterable<Uint8Array>;
   /** Runs a command in a container to its end. Output beyond 1 MiB a stream is cut. */
@@ -74,13 +87,15 @@ export interface EngineInfo {
 export interface ImageSummary {
   readonly id: string;
   readonly tags: readonly string[];
+  /** `repository@sha256:…`, as registries know it. */
+  readonly digests: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface ImageDetails extends ImageSummary {
   /** Linux spelling: `x86_64`, `aarch64`. */
   readonly architecture: string;
   readonly os: string;
-  readonly labels: Readonly<Record<string, string>>;
   readonly env: readonly string[];
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
@@ -88,16 +103,33 @@ export interface ImageDetails extends ImageSummary {
   readonly sizeBytes: number;
 }
 
-export interface PullProgress {
+export interface RemoveImageOptions {
+  /** Also if containers that stopped use it. */
+  readonly force?: boolean;
+  /** Keeps untagged parents. */
+  readonly noPrune?: boolean;
+}
+
+export interface CommitSpec {
+  /** Name of the new image; none = only its id. */
+  readonly reference?: string;
+  /** On top of the container's own. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Instead of the container's own. */
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+}
+
+export interface TransferProgress {
   readonly layer: string;
   readonly status: string;
   readonly currentBytes: number;
   readonly totalBytes: number;
 }
 
-export interface PullOptions {
+export interface TransferOptions {
   readonly credentials?: RegistryCredentials;
-  readonly onProgress?: (progress: PullProgress) => void;
+  readonly onProgress?: (progress: TransferProgress) => void;
 }
 
 export interface Mount {

@@ -13,8 +13,9 @@ export interface AnnouncedEvent {
 /**
  * The way out for everything that others must know.
  *
- * Promise: delivered at least once, in order per kernel; `announce` returns when the bus has taken responsibility,
- * never waits for a peer longer than a second, and never throws for a peer that is away.
+ * Promise: what a Manager must not miss (`careOf`) is delivered at least once, in order per kernel, its end once and
+ * nothing after it, whatever becomes of the peer or of this process. `announce` returns when the bus has taken
+ * responsibility, waits for no peer and for a disk half a second at most, and never throws for either.
  */
 export interface EventBus {
   announce(event: AgentEvent): Promise<void>;

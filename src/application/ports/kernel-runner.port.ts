@@ -13,6 +13,16 @@ export interface RunRecord {
   readonly text: string;
 }
 
+export interface RunnerStatus {
+  /** Seconds on a clock of the runner's own. */
+  readonly startedAt: number;
+  /**
+   * The newest runs that have a name, oldest first: name → exit code, `null` = in line or running. A name that is not in
+   * it never reached the runner, or long ago. Absent from runners other than ours.
+   */
+  readonly runs?: ReadonlyMap<string, number | null>;
+}
+
 /**
  * A live connection to the runner of one kernel (krunner.md §2, §3). It speaks the official frames, so the official
  * runner and ours are interchangeable behind it.
@@ -23,12 +33,12 @@ export interface RunRecord {
 export interface KernelRunner extends AsyncDisposable {
   /** Sends an operation that belongs to a run: its output arrives at `onRecord`. */
   send(
-    op: Extract<RunnerOp, 'code' | 'clean' | 'build' | 'exec' | 'input' | 'interrupt'>,
+    op: Extract<RunnerOp, 'code' | 'clean' | 'build' | 'exec' | 'input' | 'interrupt' | 'run-id'>,
     payload: string,
   ): Promise<void>;
   /** Sends `event` with this type, e.g. `oom`. */
   notify(type: string, data: Readonly<Record<string, unknown>>): Promise<void>;
-  status(call: Call): Promise<{ readonly startedAt: number }>;
+  status(call: Call): Promise<RunnerStatus>;
   apps(call: Call): Promise<readonly RunnerApp[]>;
   complete(request: Readonly<Record<string, unknown>>, call: Call): Promise<readonly string[]>;
   startService(request: StartServiceRequest, call: Call): Promise<ServiceResult>;

@@ -1,3 +1,4 @@
+import type { IntrinsicService } from '../../domain/service-port/plan-service-ports.js';
 import type { Call } from './call.js';
 import type { Mount } from './container-engine.port.js';
 
@@ -16,6 +17,8 @@ export interface RunnerLaunch {
 export interface RunnerRuntime {
   /** Makes sure that the files exist on the host. Idempotent, safe to call from two processes at once. */
   prepare(call: Call): Promise<void>;
+  /** Services that every kernel has, whatever its image. */
+  readonly services: readonly IntrinsicService[];
   /** `runtimeType` and `runtimePath` are the image labels of the same name (lifecycle.md §2). */
   launch(runtimeType: string, runtimePath: string | undefined): RunnerLaunch;
 }

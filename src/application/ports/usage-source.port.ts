@@ -16,10 +16,27 @@ export interface UsageReading {
   readonly pids: number;
 }
 
+/** Raw counters of one process of a container. */
+export interface ProcessReading {
+  /** As the host counts. */
+  readonly pid: number;
+  /** Tells a process from a later one of the same number. */
+  readonly startTicks: number;
+  /** Monotonic time of the reading in milliseconds. */
+  readonly atMs: number;
+  readonly cpuMs: number;
+  readonly rssBytes: number;
+  /** 0 without the right to read them. */
+  readonly ioReadBytes: number;
+  readonly ioWriteBytes: number;
+}
+
 /** Kept-open descriptors of one container. Dispose it when the container died: it may pin a network namespace. */
 export interface ContainerUsage extends Disposable {
   /** Reads synchronously in microseconds; `undefined` once the container is gone. */
   read(): UsageReading | undefined;
+  /** The processes, the 128 oldest of them at most; none once the container is gone. Reads a few files a process. */
+  processes(): readonly ProcessReading[];
 }
 
 export interface NodeReading {
@@ -32,6 +49,8 @@ export interface NodeReading {
   readonly netTxBytes: number;
   readonly diskTotalBytes: number;
   readonly diskUsedBytes: number;
+  /** The disks that the two sums are of. */
+  readonly disks: readonly { readonly device: string; readonly totalBytes: number; readonly usedBytes: number }[];
 }
 
 /** Where numbers come from: cgroup v1, v2 and hybrid files and /proc, never the container engine (stats.md §2, §9). */

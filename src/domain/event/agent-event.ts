@@ -19,6 +19,52 @@ export interface CreationInfo {
   readonly used_devices: { readonly units: Readonly<Record<string, Readonly<Record<string, UsedDeviceUnit>>>> };
 }
 
+/** An image as the Manager knows it (state.md §2.6, `image_ref`). */
+export interface ImageRefBody {
+  readonly name: string;
+  readonly project: string | null;
+  readonly tag: string;
+  readonly registry: string;
+  readonly architecture: string;
+  readonly is_local: boolean;
+}
+
+interface ImagePullBody {
+  /** The canonical name, exactly as the Manager gave it. */
+  readonly image: string;
+  readonly agent_id: string;
+  readonly image_ref: ImageRefBody | null;
+}
+
+interface SessionResultBody {
+  readonly session_id: SessionId;
+  readonly reason: TerminationReason;
+  readonly exit_code: number;
+}
+
+interface VolumeReplyBody {
+  readonly node_id: string;
+  readonly node_type: 'agent';
+  readonly mount_path: string;
+  readonly quota_scope_id: string;
+  readonly err_msg: string | null;
+}
+
+/** How a background task ended; `task_id` is a UUID with dashes (state.md §6). */
+interface TaskEndBody {
+  readonly task_id: string;
+  readonly message: string | null;
+}
+
+export interface ServiceEndpointBody {
+  readonly role: string;
+  readonly scope: string;
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
 interface KernelBody {
   readonly kernel_id: KernelId;
   readonly session_id: SessionId;
@@ -51,7 +97,7 @@ export interface AgentEventBodies {
     readonly traceback: string | null;
     readonly user: null;
     readonly context_env: Readonly<Record<string, unknown>>;
-    readonly severity: 'CRITICAL' | 'ERROR' | 'WARNING';
+    readonly severity: 'CRITICAL' | 'ERROR' | 'WARNING' | 'INFO' | 'DEBUG';
   };
   do_agent_resource_check: { readonly agent_id: string };
   kernel_preparing: KernelBody;
@@ -64,6 +110,37 @@ export interface AgentEventBodies {
     readonly reason: TerminationReason;
     readonly exit_code: number;
   };
+  /** The log of a container that ended is complete in the state store (state.md §7). */
+  do_sync_kernel_logs: { readonly kernel_id: KernelId; readonly container_id: string };
+  session_success: SessionResultBody;
+  session_failure: SessionResultBody;
+  /** `timestamp` in seconds since 1970. */
+  image_pull_started: ImagePullBody & { readonly timestamp: number };
+  image_pull_finished: ImagePullBody & { readonly timestamp: number; readonly msg: string | null };
+  image_pull_failed: ImagePullBody & { readonly msg: string };
+  /** Canonical name → what is gone from this machine. */
+  agent_installed_images_remove: {
+    readonly scanned_images: Readonly<Record<string, { readonly canonical: string; readonly digest: string }>>;
+  };
+  volume_mounted: VolumeReplyBody;
+  volume_unmounted: VolumeReplyBody;
+  bgtask_updated: TaskEndBody & { readonly current_progress: number; readonly total_progress: number };
+  bgtask_done: TaskEndBody;
+  bgtask_cancelled: TaskEndBody;
+  bgtask_failed: TaskEndBody;
+  bgtask_partial_success: TaskEndBody & { readonly errors: readonly string[] };
+  service_registered: {
+    readonly instance_id: string;
+    readonly service_group: string;
+    readonly display_name: string;
+    readonly version: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly endpoints: readonly ServiceEndpointBody[];
+    /** ISO 8601. */
+    readonly startup_time: string;
+    readonly config_hash: string;
+  };
+  service_deregistered: { readonly instance_id: string; readonly service_group: string };
   execution_started: { readonly session_id: SessionId };
   execution_finished: { readonly session_id: SessionId };
   execution_timeout: { readonly session_id: SessionId };
@@ -96,8 +173,11 @@ export type AgentEvent = {
   [Name in AgentEventName]: { readonly name: Name; readonly body: AgentEventBodies[Name] };
 }[AgentEventName];
 
-/** `anycast` = one Manager worker, `broadcast` = every listener, `both` in that order, `local` = this node's watchers. */
-export type Delivery = 'anycast' | 'broadcast' | 'both' | 'local';
+/**
+ * `anycast` = one Manager worker, `broadcast` = every listener, `both` in that order, `cached` = broadcast, and kept as
+ * the newest of its task for those who ask later (state.md §6), `local` = this node's watchers.
+ */
+export type Delivery = 'anycast' | 'broadcast' | 'both' | 'cached' | 'local';
 
 /** The delivery column of state.md §2.6. */
 export const DELIVERY: Readonly<Record<AgentEventName, Delivery>> = {
@@ -111,6 +191,22 @@ export const DELIVERY: Readonly<Record<AgentEventName, Delivery>> = {
   kernel_creating: 'both',
   kernel_started: 'both',
   kernel_terminated: 'both',
+  do_sync_kernel_logs: 'anycast',
+  session_success: 'both',
+  session_failure: 'both',
+  image_pull_started: 'anycast',
+  image_pull_finished: 'anycast',
+  image_pull_failed: 'anycast',
+  agent_installed_images_remove: 'anycast',
+  volume_mounted: 'broadcast',
+  volume_unmounted: 'broadcast',
+  bgtask_updated: 'cached',
+  bgtask_done: 'cached',
+  bgtask_cancelled: 'cached',
+  bgtask_failed: 'cached',
+  bgtask_partial_success: 'cached',
+  service_registered: 'anycast',
+  service_deregistered: 'anycast',
   execution_started: 'anycast',
   execution_finished: 'anycast',
   execution_timeout: 'anycast',

@@ -3,7 +3,7 @@ import { tooManyRuns } from '../error/errors.js';
 import type { RunnerKind } from '../krunner-wire/krunner-wire.js';
 import { Run, unknownRun } from './run.js';
 import { RunOutput } from './run-output.js';
-import { parseExitCode, parseInputOptions } from './run-payload.js';
+import { parseExitCode, parseInputOptions, parseRunName } from './run-payload.js';
 
 export interface RunLimits {
   /** Unread output per run, in UTF-16 units (see ConsoleBuffer). */
@@ -61,7 +61,7 @@ export class RunBook {
     const waiting = this.#waiting[0];
     if (!waiting) return undefined;
     // An adopted run that never said anything was a wrong guess: it must not hold up real ones for ever.
-    if (this.#active?.isAdopted && !this.#active.output.hasSpoken) this.#end('{}');
+    if (this.#active?.isGuess && !this.#active.output.hasSpoken) this.#end('{}');
     if (this.#active) return undefined;
     this.#waiting.shift();
     this.#ended.delete(waiting.id);
@@ -78,6 +78,24 @@ export class RunBook {
   find(id: string): Run | undefined {
     if (this.#active?.id === id) return this.#active;
     return this.#ended.get(id) ?? this.#waiting.find((run) => run.id === id) ?? this.#adopt(id);
+  }
+
+  /**
+   * What a recovered runner says of its runs (name → exit code, `null` = going on): nothing has to be guessed then. Those
+   * that ended are kept as ended here too, and new runs wait for the one that goes on. To be told before any run starts.
+   */
+  learn(runs: ReadonlyMap<string, number | null>): void {
+    for (const [id, exitCode] of runs) {
+      // Its end came by itself meanwhile.
+      if (this.#ended.has(id)) continue;
+      if (exitCode === null) this.#adopt(id, false);
+      else {
+        const run = new Run(id, new RunOutput(this.limits.outputCapacity));
+        run.output.mark({ status: 'finished', exitCode, options: null });
+        this.#keepEnded(run);
+      }
+    }
+    this.#unclaimed = undefined;
   }
 
   /** The active run, if any. */
@@ -105,9 +123,7 @@ export class RunBook {
         output?.mark({ status: kind, exitCode: parseExitCode(text), options: null });
         return run;
       case 'finished':
-        if (run) this.#end(text);
-        else output?.mark({ status: kind, exitCode: parseExitCode(text), options: null });
-        return run;
+        return this.#finished(text);
       default:
         return undefined;
     }
@@ -134,9 +150,26 @@ export class RunBook {
     return runs;
   }
 
-  #adopt(id: string): Run | undefined {
+  #finished(text: string): Run | undefined {
+    const run = this.#active;
+    const name = parseRunName(text);
+    if (run) {
+      // The end of a run that went on before this agent was there is not the end of the one that it started.
+      if (name === undefined || name === run.id) this.#end(text);
+      return run;
+    }
+    const output = this.#unclaimed;
+    output?.mark({ status: 'finished', exitCode: parseExitCode(text), options: null });
+    if (output !== undefined && name !== undefined) {
+      this.#keepEnded(new Run(name, output));
+      this.#unclaimed = new RunOutput(this.limits.outputCapacity);
+    }
+    return undefined;
+  }
+
+  #adopt(id: string, isGuess = true): Run | undefined {
     if (this.#unclaimed === undefined || this.#active) return undefined;
-    const run = new Run(id, this.#unclaimed, true);
+    const run = new Run(id, this.#unclaimed, isGuess);
     this.#unclaimed = undefined;
     if (run.output.hasFinished) this.#keepEnded(run);
     else {

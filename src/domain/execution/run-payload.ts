@@ -23,6 +23,12 @@ export function parseExitCode(payload: string): number | null {
   return typeof code === 'number' && Number.isInteger(code) && Math.abs(code) <= MAX_EXIT_CODE ? code : null;
 }
 
+/** Which run a finish payload ends, if the runner says so; only ours does. */
+export function parseRunName(payload: string): string | undefined {
+  const name = parseObject(payload)?.['runId'];
+  return typeof name === 'string' ? name : undefined;
+}
+
 /** The options of `waiting-input`: empty in batch mode. */
 export function parseInputOptions(payload: string): Readonly<Record<string, unknown>> {
   const isPassword = parseObject(payload)?.['is_password'];

@@ -20,8 +20,8 @@ export class Run {
   constructor(
     readonly id: string,
     readonly output: RunOutput,
-    /** Taken over from a runner that was busy before this agent knew it; nobody here started it. */
-    readonly isAdopted = false,
+    /** Believed to go on in a runner that was there before this agent; a runner that names its runs is known to. */
+    readonly isGuess = false,
   ) {}
 
   /** True if a call has something to return before its deadline. */

@@ -1,3 +1,4 @@
+import type { BatchJob } from '../execution/batch-job.js';
 import type { Allocation } from '../resource/device.js';
 import type { ServicePort } from '../service-port/service-port.js';
 import type { KernelSpec } from './kernel-spec.js';
@@ -21,4 +22,6 @@ export interface KernelRecord {
   readonly createdAtMs: number;
   readonly startedAtMs: number | null;
   readonly terminationReason: TerminationReason | null;
+  /** Only of a batch session whose job was asked for. */
+  readonly batch?: BatchJob;
 }

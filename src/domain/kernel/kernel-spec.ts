@@ -32,6 +32,44 @@ export interface VfolderMount {
   readonly kernelPath: string;
   readonly permission: MountPermission;
   readonly usageMode: 'general' | 'model' | 'data';
+  /** `user:<uuid>/<32 hex>`, `project:<uuid>/<32 hex>` or `<32 hex>` (rpc.md §6.5.3). */
+  readonly vfid?: string;
+  /** Folder inside the vfolder that is mounted; `hostPath` has it already. */
+  readonly subpath?: string;
+}
+
+/** What an inference session serves, as the Manager resolved it (rpc.md §6.5.4). */
+export interface ModelDefinition {
+  readonly models: readonly Model[];
+}
+
+export interface Model {
+  readonly name: string;
+  readonly modelPath: string;
+  readonly service?: ModelService;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+export interface ModelService {
+  readonly preStartActions: readonly {
+    readonly action: string;
+    readonly args: Readonly<Record<string, unknown>>;
+  }[];
+  /** One line for `shell`; `undefined` = what the image starts by itself. */
+  readonly startCommand?: string;
+  readonly shell: string;
+  readonly port: number;
+  readonly healthCheck?: ModelHealthCheck;
+}
+
+export interface ModelHealthCheck {
+  readonly enable: boolean;
+  readonly path: string;
+  readonly intervalSeconds: number;
+  readonly maxRetries: number;
+  readonly maxWaitSeconds: number;
+  readonly expectedStatusCode: number;
+  readonly initialDelaySeconds: number;
 }
 
 export interface Dotfile {
@@ -92,6 +130,14 @@ export interface KernelSpec {
   readonly preventVfolderMounts: boolean;
   readonly blockServicePorts: boolean;
   readonly sudoSessionEnabled: boolean;
+  /** Inlined by Managers from 26.4.4 on. */
+  readonly modelDefinition?: ModelDefinition;
+  /** For Managers up to 26.4.3: the file in the model's vfolder that holds the definition. */
+  readonly modelDefinitionPath?: string;
+  /** For Managers up to 26.4.3: `custom`, `vllm`, … */
+  readonly runtimeVariant?: string;
+  /** Sockets of the host to be had inside. */
+  readonly domainSocketProxies?: readonly string[];
   readonly preopenPorts: readonly number[];
   /** Echoed in the result, otherwise unused. */
   readonly agentAddr: string;

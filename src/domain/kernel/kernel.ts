@@ -1,3 +1,4 @@
+import type { BatchJob } from '../execution/batch-job.js';
 import type { Allocation } from '../resource/device.js';
 import type { ServicePort } from '../service-port/service-port.js';
 import type { KernelId, SessionId } from './kernel-id.js';
@@ -23,6 +24,7 @@ export class Kernel {
   terminationReason: TerminationReason | null = null;
   exitCode: number | null = null;
   notice: KernelNotice | null = null;
+  batch: BatchJob | null = null;
 
   constructor(
     readonly spec: KernelSpec,
@@ -80,6 +82,7 @@ export class Kernel {
       createdAtMs: this.createdAtMs,
       startedAtMs: this.startedAtMs,
       terminationReason: this.terminationReason,
+      ...(this.batch ? { batch: this.batch } : {}),
     };
   }
 
@@ -93,6 +96,7 @@ export class Kernel {
     kernel.containerId = record.containerId;
     kernel.startedAtMs = record.startedAtMs;
     kernel.terminationReason = record.terminationReason;
+    kernel.batch = record.batch ?? null;
     return kernel;
   }
 }

@@ -5,6 +5,8 @@
 
 /** Agent → runner (krunner.md §2.3). */
 export type RunnerOp =
+  /** Ours; other runners ignore it: the payload names the next `exec` or `code`, see `RunnerStatus`. */
+  | 'run-id'
   | 'clean'
   | 'build'
   | 'exec'
@@ -46,6 +48,10 @@ export const STDOUT_PORT = 2003;
 /** Intrinsic services. */
 export const SSHD_PORT = 2200;
 export const TTYD_PORT = 7681;
+
+/** The most names of runs that a runner keeps, and the longest, in UTF-16 units. */
+export const MAX_NAMED_RUNS = 32;
+export const MAX_RUN_NAME = 256;
 
 /** Payload of `start-service` (krunner.md §2.5). `options` is always an object. */
 export interface StartServiceRequest {

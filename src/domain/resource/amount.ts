@@ -50,6 +50,11 @@ export class Amount {
     return new Amount(this.value.times(other.value));
   }
 
+  /** `other` is not zero. */
+  dividedBy(other: Amount): Amount {
+    return new Amount(this.value.div(other.value));
+  }
+
   /** Negative, zero or positive as this is less than, equal to or greater than `other`, by value and not by text. */
   compare(other: Amount): number {
     return this.value.cmp(other.value);
@@ -80,12 +85,22 @@ export class Amount {
     return quantum.times(Amount.of(this.quanta(quantum)));
   }
 
+  /** To so many digits after the point; ties go to the even digit. */
+  rounded(digits: number): Amount {
+    return new Amount(this.value.toDecimalPlaces(digits, Decimal.ROUND_HALF_EVEN));
+  }
+
   isMultipleOf(quantum: Amount): boolean {
     return this.value.mod(quantum.value).isZero();
   }
 
   toNumber(): number {
     return this.value.toNumber();
+  }
+
+  /** With exactly so many digits after the point; ties go to the even digit. */
+  toFixed(digits: number): string {
+    return this.value.toFixed(digits, Decimal.ROUND_HALF_EVEN);
   }
 
   /** Plain decimal without exponent or needless zeros: `1.5`, `4294967296`. */

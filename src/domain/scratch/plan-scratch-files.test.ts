@@ -28,7 +28,10 @@ const spec: KernelSpec = {
   scalingGroup: '',
 };
 const plan = (change: Partial<KernelSpec> = {}, mounts: KernelSpec['mounts'] = []) =>
-  planScratchFiles({ spec: { ...spec, ...change }, environ: { A: '1' }, resourceTxt: 'CID=x\n', mounts });
+  planScratchFiles({
+    ...{ spec: { ...spec, ...change }, environ: { A: '1' }, resourceTxt: 'CID=x\n', mounts },
+    hostKeySeed: 'ab'.repeat(32),
+  });
 const paths = (...args: Parameters<typeof plan>): string[] => plan(...args).map(({ path }) => path);
 
 describe('planScratchFiles', () => {
@@ -38,6 +41,11 @@ describe('planScratchFiles', () => {
     expect(files[0]).toEqual({ path: 'config/environ.txt', data: 'A=1\n', mode: 0o644, owned: false });
     expect(files.find(({ path }) => path === 'work/.bashrc')).toMatchObject({ owned: true, onlyIfAbsent: true });
     expect(files.every(({ path }) => /^(config|work)\//.test(path))).toBe(true);
+  });
+
+  it('gives every kernel a host key of its own', () => {
+    const seed = plan().find(({ path }) => path === 'config/ssh/host_key.seed');
+    expect(seed).toMatchObject({ data: `${'ab'.repeat(32)}\n`, mode: 0o600, owned: true });
   });
 
   it('keeps secrets to the user', () => {
@@ -62,9 +70,9 @@ describe('planScratchFiles', () => {
       permission: 'rw',
       usageMode: 'general',
     } as const;
-    expect(
-      paths({ sshKeypair: keypair }, [mount]).filter((path) => path.includes('ssh') || path.includes('id_')),
-    ).toEqual(['work/id_container']);
+    expect(paths({ sshKeypair: keypair }, [mount]).filter((path) => /^work\/(?:\.ssh|id_)/.test(path))).toEqual([
+      'work/id_container',
+    ]);
   });
 
   it('writes a bootstrap script, and dotfiles last so that they win', () => {

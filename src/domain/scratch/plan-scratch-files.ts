@@ -14,6 +14,8 @@ export interface ScratchFilesInput {
   readonly environ: Readonly<Record<string, string>>;
   /** Content of resource.txt. */
   readonly resourceTxt: string;
+  /** 32 random bytes in hex, of which the kernel's SSH service makes its host key. */
+  readonly hostKeySeed: string;
   /** With absolute kernel paths. */
   readonly mounts: readonly VfolderMount[];
 }
@@ -30,6 +32,7 @@ export function planScratchFiles(input: ScratchFilesInput): ScratchFile[] {
   return [
     ...planConfigFiles(input.environ, input.resourceTxt),
     ...credentialFiles(spec.dockerCredentials),
+    secret('config/ssh/host_key.seed', `${input.hostKeySeed}\n`),
     ...clusterFiles(spec),
     ...DEFAULT_FILES,
     ...bootstrapFiles(spec.bootstrapScript),

@@ -3,6 +3,9 @@ import { REPL_IN_PORT, REPL_OUT_PORT, SSHD_PORT, TTYD_PORT } from '../krunner-wi
 import type { ServicePort, ServiceProtocol } from './service-port.js';
 import { parseServicePorts, RESERVED_PORTS } from './service-port-grammar.js';
 
+/** A service that needs nothing of the image (lifecycle.md §1.16). */
+export type IntrinsicService = 'sshd' | 'ttyd';
+
 export interface ServicePortRequest {
   readonly clusterRole: string;
   readonly preopenPorts: readonly number[];
@@ -12,8 +15,8 @@ export interface ServicePortRequest {
   readonly endpointNames: readonly string[];
   /** Host ports that the caller chose itself. */
   readonly allocatedHostPorts: readonly number[];
-  /** Whether the runner provides `sshd` and `ttyd`. */
-  readonly intrinsic: boolean;
+  /** What the runner itself provides. */
+  readonly intrinsic: readonly IntrinsicService[];
 }
 
 export interface PlannedBinding {
@@ -21,6 +24,11 @@ export interface PlannedBinding {
   readonly hostPort: number;
   readonly hostIp: string;
 }
+
+const INTRINSIC = [
+  { name: 'sshd', protocol: 'tcp', port: SSHD_PORT },
+  { name: 'ttyd', protocol: 'http', port: TTYD_PORT },
+] as const;
 
 const LOOPBACK = '127.0.0.1';
 
@@ -30,9 +38,9 @@ const LOOPBACK = '127.0.0.1';
  * InvalidArgumentError for a bad label.
  */
 export function planServicePorts(request: ServicePortRequest): ServicePort[] {
-  const services: ServicePort[] = request.intrinsic
-    ? [service('sshd', 'tcp', [SSHD_PORT]), service('ttyd', 'http', [TTYD_PORT])]
-    : [];
+  const services = INTRINSIC.filter(({ name }) => request.intrinsic.includes(name)).map(({ name, protocol, port }) =>
+    service(name, protocol, [port]),
+  );
   if (request.clusterRole !== 'main' && request.clusterRole !== 'master') return services;
   const taken = new Set<number>([SSHD_PORT, TTYD_PORT]);
   request.preopenPorts.forEach((port, index) => {

@@ -76,12 +76,17 @@ const request: ServicePortRequest = {
   servicePortsLabel: 'jupyter:http:8081,app:tcp:[9000,9001]',
   endpointNames: ['app'],
   allocatedHostPorts: [],
-  intrinsic: false,
+  intrinsic: [],
 };
 
 describe('planServicePorts', () => {
   it('lists intrinsic services, preopen ports, the image’s, and host ports, in this order', () => {
-    const plan = planServicePorts({ ...request, intrinsic: true, preopenPorts: [7000], allocatedHostPorts: [40_000] });
+    const plan = planServicePorts({
+      ...request,
+      intrinsic: ['sshd', 'ttyd'],
+      preopenPorts: [7000],
+      allocatedHostPorts: [40_000],
+    });
     expect(
       plan.map(({ name, protocol, containerPorts, hostPorts, isInference }) => [
         name,
@@ -103,7 +108,7 @@ describe('planServicePorts', () => {
 
   it('gives other kernels of a cluster the intrinsic ones only', () => {
     expect(planServicePorts({ ...request, clusterRole: 'sub', preopenPorts: [7000] })).toEqual([]);
-    expect(planServicePorts({ ...request, clusterRole: 'sub', intrinsic: true })).toHaveLength(2);
+    expect(planServicePorts({ ...request, clusterRole: 'sub', intrinsic: ['sshd'] })).toHaveLength(1);
     expect(planServicePorts({ ...request, clusterRole: 'master' })).toHaveLength(2);
   });
 

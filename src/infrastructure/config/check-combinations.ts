@@ -10,10 +10,18 @@ interface Findings {
   warning(text: string): void;
 }
 
+interface Facts {
+  readonly origins: ReadonlyMap<string, Origin>;
+  /** No etcd is configured. */
+  readonly standalone: boolean;
+  /** etcd was read. */
+  readonly inCluster: boolean;
+}
+
 interface Check {
   /** Runs only if all of these are valid by themselves. */
   readonly keys: readonly string[];
-  run(values: ConfigValues, found: Findings): void;
+  run(values: ConfigValues, found: Findings, facts: Facts): void;
 }
 
 const linkLocal = new BlockList();
@@ -60,8 +68,10 @@ const curveKeys: Check = {
 
 const rpcAddress: Check = {
   keys: [RPC, KEYPAIR],
-  run({ agent }, found) {
+  run({ agent }, found, { origins, standalone }) {
     const { host } = agent['rpc-listen-addr'];
+    if (!standalone && isLoopback(host) && origins.get(RPC)?.kind === 'default')
+      found.warning(`${RPC}: not configured, and without CURVE keys only this host is listened at; name an address`);
     if (isLinkLocal(host))
       found.problem(RPC, 'a link-local address', { value: host, allowed: 'any other address of this machine' });
     if (agent['rpc-auth-agent-keypair'] === null && !isLoopback(host))
@@ -113,14 +123,53 @@ const rootKernels: Check = {
   },
 };
 
-const CHECKS: readonly Check[] = [curveKeys, rpcAddress, addressesDiffer, noTls, rootKernels];
+const redis: Check = {
+  keys: ['redis.addr', 'redis.sentinel', 'redis.service-name', 'redis.override-configs', 'redis.tls-ca'],
+  run({ redis: server, etcd }, found, { inCluster }) {
+    if (inCluster && server.addr === null && server.sentinel === null)
+      found.problem('redis.addr', 'missing: without Redis no Manager hears of this agent', {
+        allowed: `an address in etcd (/sorna/${etcd.namespace}/config/redis/addr) or in the file`,
+      });
+    if (server['tls-ca'] !== null && !existsSync(server['tls-ca']))
+      found.problem('redis.tls-ca', 'no such file', { value: server['tls-ca'], allowed: 'a readable file' });
+    if (server.sentinel !== null && server['service-name'] === null)
+      found.problem('redis.service-name', 'missing, while there are sentinels', { allowed: "the master's name" });
+    for (const [role, other] of Object.entries(server['override-configs'] ?? {})) {
+      if (other.addr === undefined && other.sentinel === undefined)
+        found.problem('redis.override-configs', `${role} has no addr`, { allowed: 'addr or sentinel for each role' });
+      else if (other.sentinel !== undefined && other['service-name'] === undefined)
+        found.problem('redis.override-configs', `${role} has sentinels, but no service_name`, {
+          allowed: "the master's name",
+        });
+    }
+  },
+};
+
+const etcdTls: Check = {
+  keys: ['etcd.tls', 'etcd.tls-ca', 'etcd.tls-cert', 'etcd.tls-key'],
+  run({ etcd }, found) {
+    const { 'tls-cert': cert, 'tls-key': keyFile } = etcd;
+    if ((cert === null) !== (keyFile === null))
+      found.problem(cert === null ? 'etcd.tls-cert' : 'etcd.tls-key', 'missing, while its counterpart is configured', {
+        allowed: 'both files or none',
+      });
+    for (const name of ['tls-ca', 'tls-cert', 'tls-key'] as const) {
+      const file = etcd[name];
+      if (file !== null && !existsSync(file))
+        found.problem(`etcd.${name}`, 'no such file', { value: file, allowed: 'a readable file' });
+    }
+    if (etcd['tls-skip-verify']) found.warning('etcd.tls-skip-verify: whoever is at that address can pose as etcd');
+  },
+};
+
+const CHECKS: readonly Check[] = [curveKeys, rpcAddress, addressesDiffer, noTls, rootKernels, redis, etcdTls];
 
 /** Rules over several keys, and over the machine's files. `invalid` names keys that already failed by themselves. */
 export function checkCombinations(
   values: ConfigValues,
-  origins: ReadonlyMap<string, Origin>,
-  invalid: ReadonlySet<string>,
+  facts: Facts & { /** Keys that failed by themselves. */ readonly invalid: ReadonlySet<string> },
 ): { readonly problems: readonly ConfigProblem[]; readonly warnings: readonly string[] } {
+  const { origins, invalid } = facts;
   const problems: ConfigProblem[] = [];
   const warnings: string[] = [];
   const found: Findings = {
@@ -136,6 +185,6 @@ export function checkCombinations(
     },
     warning: (text) => warnings.push(text),
   };
-  for (const check of CHECKS) if (!check.keys.some((key) => invalid.has(key))) check.run(values, found);
+  for (const check of CHECKS) if (!check.keys.some((key) => invalid.has(key))) check.run(values, found, facts);
   return { problems, warnings };
 }

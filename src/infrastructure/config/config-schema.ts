@@ -3,6 +3,7 @@ import { agentSection } from './schema/agent-section.js';
 import { containerSection } from './schema/container-section.js';
 import { mockAcceleratorSection } from './schema/mock-accelerator-section.js';
 import { resourceSection } from './schema/resource-section.js';
+import { serviceDiscoverySection } from './schema/service-discovery-section.js';
 import {
   apiSection,
   containerLogsSection,
@@ -28,6 +29,7 @@ export const CONFIG_SCHEMA = {
   'accelerator.mock': mockAcceleratorSection,
   etcd: etcdSection,
   redis: redisSection,
+  'service-discovery': serviceDiscoverySection,
 } as const;
 
 type Schema = typeof CONFIG_SCHEMA;

@@ -15,6 +15,8 @@ export interface FlatDocument {
   readonly values: ReadonlyMap<string, FileValue>;
   /** Sections that are there, also empty ones. */
   readonly sections: ReadonlySet<string>;
+  /** Sections that the reference knows and nothing here depends on. */
+  readonly ineffective: readonly string[];
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly string[];
 }
@@ -43,6 +45,11 @@ const REFUSED: Readonly<Record<string, string>> = {
   'agent.scaling-group':
     'this key was renamed; use initial-resource-group-name, which counts only while the Manager does not know the agent',
 };
+
+/** Several agents in one process are not served (lifecycle.md §6.7). */
+const ONE_AGENT =
+  'one process runs one agent; run a process for each, with a configuration of its own: agent.id, rpc-listen-addr, ' +
+  'var-base-path, ipc-base-path, container.port-range, scratch-root and watcher.service-addr must differ';
 
 function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
@@ -79,6 +86,9 @@ export function flattenDocument(document: ConfigDocument): FlatDocument {
         const { schema, allowed } = freeSections[path] ?? {};
         if (schema?.safeParse(value).success === true) ineffective.push(`[${path}]`);
         else problems.push({ where, key: spelledAs, ...(allowed === undefined ? {} : { allowed }) });
+      } else if (path === 'agents') {
+        if (!Array.isArray(value) || value.length > 0)
+          problems.push({ where, key: spelledAs, detail: ONE_AGENT, allowed: 'no [[agents]]' });
       } else if (REFUSED[path] !== undefined) {
         problems.push({ where, key: spelledAs, value: showValue(value, false), detail: REFUSED[path] });
       } else {
@@ -96,7 +106,5 @@ export function flattenDocument(document: ConfigDocument): FlatDocument {
 
   const warnings = unknown.slice(0, MAX_UNKNOWN_KEYS);
   if (unknown.length > MAX_UNKNOWN_KEYS) warnings.push(`… and ${unknown.length - MAX_UNKNOWN_KEYS} more unknown keys`);
-  if (ineffective.length > 0)
-    warnings.push(`${document.file}: known, but without effect here yet: ${ineffective.join(', ')}`);
-  return { values, sections, problems, warnings };
+  return { values, sections, ineffective, problems, warnings };
 }

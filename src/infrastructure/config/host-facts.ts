@@ -11,6 +11,8 @@ export interface HostFacts {
   readonly gid: number;
   /** First address of this machine that others can reach; `127.0.0.1` if there is none. */
   readonly primaryAddress: string;
+  /** Every address of this machine. */
+  readonly addresses: readonly string[];
   /** Hard limit of open files of this process; `Infinity` without one. */
   readonly openFilesLimit: number;
   /** Files that give containers this machine's time zone, as far as they exist. */
@@ -35,14 +37,16 @@ function lookUp(database: string, name: string): number | undefined {
 }
 
 export function readHostFacts(): HostFacts {
-  const outside = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find(({ family, internal, address }) => family === 'IPv4' && !internal && !address.startsWith('169.254.'));
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const outside = addresses.find(
+    ({ family, internal, address }) => family === 'IPv4' && !internal && !address.startsWith('169.254.'),
+  );
   return {
     hostname: hostname(),
     architecture: ARCHITECTURES[process.arch] ?? process.arch,
     uid: process.getuid?.() ?? 0,
     gid: process.getgid?.() ?? 0,
+    addresses: addresses.map(({ address }) => address),
     primaryAddress: outside?.address ?? '127.0.0.1',
     openFilesLimit: openFilesLimit(),
     timeZoneFiles: ['/etc/localtime', '/etc/timezone'].filter((path) => existsSync(path)),

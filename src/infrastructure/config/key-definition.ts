@@ -23,6 +23,8 @@ export interface KeyDefinition<T> {
   readonly env?: readonly EnvOverride[];
   /** Never shown. */
   readonly secret?: boolean;
+  /** The reference does not know it, so that what etcd replaces for the reference does not touch it. */
+  readonly own?: boolean;
   /** False: the reference knows it and we accept it, but nothing here depends on it yet. */
   readonly effective: boolean;
   /** TOML shown in the sample where the default is "unset". */

@@ -192,6 +192,12 @@ describe('errors', () => {
       '[watcher]\nservice-addr = "127.0.0.1:30100"',
       'port lies in container.port-range',
     ],
+    ['several agents in one process', '[[agents]]\n[[agents]]', 'one process runs one agent; run a process for each'],
+    ['sentinels without a name', '[redis]\nsentinel = "10.0.0.1:26379"', 'redis.service-name: missing'],
+    ['a role that nobody has', '[redis.override_configs.cache]\naddr = "a:1"', 'one of "statistics", "rate_limit"'],
+    ['another server without address', '[redis.override_configs.live]\npassword = "x"', 'live has no addr'],
+    ['one of two TLS files', '[etcd]\ntls-cert = "/etc/hostname"', 'etcd.tls-key: missing'],
+    ['a TLS file that is not there', '[etcd]\ntls-ca = "/no/ca"', 'etcd.tls-ca = "/no/ca": no such file'],
     ['TLS, which is not there yet', '[watcher]\nssl-enabled = true', 'TLS is not available yet'],
     ['two devices with one id', '[accelerator.mock]\ndevices = [{ id = "a" }, { id = "a" }]', 'different ids'],
   ])('%s', (_, toml, message) => {
@@ -210,15 +216,19 @@ describe('warnings', () => {
   });
 
   test('known keys without effect are accepted, checked and told', () => {
-    const config = load('[agent]\nevent-loop = "uvloop"\n[otel]\nenabled = true\n[[agents]]\n[[agents]]');
-    expect(config.warnings.join('\n')).toContain('without effect here yet: [otel], [agents]');
-    expect(config.warnings.join('\n')).toContain('without effect here yet: agent.event-loop');
+    const config = load('[agent]\nevent-loop = "uvloop"\n[otel]\nenabled = true\n[pyroscope]\n');
+    expect(config.warnings).toEqual(['known, but without effect here yet: [otel], [pyroscope], agent.event-loop']);
     expect(failure('[agent]\nevent-loop = "libuv"').message).toContain('"asyncio", "uvloop"');
   });
 
   test('an open RPC address without keys, and kernels as root', () => {
     const config = load('[agent]\nrpc-listen-addr = "0.0.0.0:6011"\n[container]\nkernel-uid = 0');
     expect(config.warnings).toEqual([expect.stringContaining('CURVE'), expect.stringContaining('kernels run as root')]);
+  });
+
+  test('a cluster that is not told where to call', () => {
+    expect(load('[etcd]').warnings).toEqual([expect.stringContaining('only this host is listened at')]);
+    expect(load('[etcd]\n[agent]\nrpc-listen-addr = "127.0.0.1:1"').warnings).toEqual([]);
   });
 
   test('a flood of unknown keys is cut', () => {

@@ -1,4 +1,5 @@
 import { describeOrigin, type Origin } from './origin.js';
+import type { ClusterValue } from './cluster-config.js';
 import { showValue, type ConfigProblem } from './config-problem.js';
 import type { PlacedKey } from './config-schema.js';
 import { expandPath } from './expand-path.js';
@@ -12,6 +13,10 @@ export interface KeySources {
   /** The file, if there is one, and what it says about this key. */
   readonly file: string;
   readonly inFile: FileValue | undefined;
+  /** What etcd says about it. */
+  readonly inCluster: ClusterValue | undefined;
+  /** The whole section comes from etcd: what it does not say there is the default. */
+  readonly isReplaced: boolean;
   /** Command-line option of this key. */
   readonly option: { readonly name: string; readonly value: unknown } | undefined;
   readonly defaults: DefaultContext;
@@ -30,7 +35,7 @@ interface Raw {
   readonly spelledAs: string;
 }
 
-/** The effective value of a key by precedence: option, environment, file, default (lifecycle.md §7.1). */
+/** The effective value of a key by precedence: option, etcd, environment, file, default (lifecycle.md §7.1). */
 export function resolveKey(key: PlacedKey, sources: KeySources): ResolvedKey {
   const raw = mostBinding(key, sources);
   const base = raw === undefined ? useDefault(key, sources) : parseRaw(key, raw, sources);
@@ -38,15 +43,26 @@ export function resolveKey(key: PlacedKey, sources: KeySources): ResolvedKey {
   return part === undefined || base.problem !== undefined ? base : parseRaw(key, part, sources);
 }
 
-function mostBinding(key: PlacedKey, { option, env, file, inFile }: KeySources): Raw | undefined {
+function mostBinding(key: PlacedKey, sources: KeySources): Raw | undefined {
+  const { option, env, file, inFile, inCluster } = sources;
   const { path, definition } = key;
+  const parts = (text: string): unknown =>
+    definition.type.isList === true ? text.split(',').map((item) => item.trim()) : text;
   if (option !== undefined)
     return { value: option.value, origin: { kind: 'option', name: option.name }, spelledAs: path };
+  if (inCluster !== undefined) {
+    const { value, key: stored } = inCluster;
+    return {
+      value: typeof value === 'string' ? parts(value) : value,
+      origin: { kind: 'etcd', key: stored },
+      spelledAs: path,
+    };
+  }
+  if (sources.isReplaced) return undefined;
   for (const { name, part } of definition.env ?? []) {
     const text = env[name];
     if (part !== undefined || text === undefined || text === '') continue;
-    const value = definition.type.isList === true ? text.split(',').map((item) => item.trim()) : text;
-    return { value, origin: { kind: 'env', name }, spelledAs: path };
+    return { value: parts(text), origin: { kind: 'env', name }, spelledAs: path };
   }
   if (inFile === undefined) return undefined;
   return { value: inFile.value, origin: { kind: 'file', file, key: inFile.spelledAs }, spelledAs: inFile.spelledAs };

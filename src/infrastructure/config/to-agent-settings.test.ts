@@ -12,6 +12,7 @@ const HOST: HostFacts = {
   architecture: 'x86_64',
   uid: 0,
   gid: 0,
+  addresses: ['127.0.0.1', '10.0.0.5', '172.16.0.5', 'fd00::5'],
   primaryAddress: '10.0.0.5',
   openFilesLimit: 4096,
   timeZoneFiles: ['/etc/localtime'],
@@ -33,7 +34,7 @@ function load(toml: string) {
 const settings = (toml: string, host = HOST) => toAgentSettings(load(toml), host, '1.2.3');
 
 test('the defaults', () => {
-  expect(settings('')).toEqual({
+  expect(settings('')).toMatchObject({
     agentId: 'i-node01',
     version: '1.2.3',
     region: 'local',
@@ -104,6 +105,25 @@ test('addresses: wildcards are advertised as the address others can reach', () =
   expect(settings('[agent]\nadvertised-rpc-addr = "[fd00::1]:7"').advertisedRpcAddress).toBe('tcp://[fd00::1]:7');
 });
 
+test('addresses: the range that etcd names tells which of several own addresses counts', () => {
+  const within = (agent: string | null, container: string | null) => {
+    const cluster = { values: new Map(), replaced: new Map(), watcherToken: null, warnings: [] };
+    const config = {
+      ...load('[agent]\nrpc-listen-addr = ":6011"'),
+      cluster: { ...cluster, subnets: { agent, container } },
+    };
+    const {
+      advertisedRpcAddress,
+      container: { bindHost },
+    } = toAgentSettings(config, HOST, '1');
+    return [advertisedRpcAddress, bindHost];
+  };
+  expect(within('172.16.0.0/12', null)).toEqual(['tcp://172.16.0.5:6011', '172.16.0.5']);
+  expect(within('172.16.0.0/12', '10.0.0.0/8')).toEqual(['tcp://172.16.0.5:6011', '10.0.0.5']);
+  expect(within('fd00::/64', '0.0.0.0/0')).toEqual(['tcp://[fd00::5]:6011', 'fd00::5']);
+  expect(within('192.168.0.0/16', '0.0.0.0/0')).toEqual(['tcp://10.0.0.5:6011', '10.0.0.5']);
+});
+
 test('switched off: reconciling and the pull deadline', () => {
   const off = settings('[agent.sync-container-lifecycles]\nenabled = false\n[api]\npull-timeout = "none"');
   expect(off).toMatchObject({ reconcileIntervalMs: 0, timeouts: { pullMs: null } });
@@ -134,6 +154,7 @@ test('what the composition root needs besides', () => {
         { host: '127.0.0.1', port: 6003 },
       ],
       token: '0123456789abcdef',
+      clusterToken: null,
       tokenFile: '/v/watcher-token',
     },
     logging: { level: 'DEBUG', format: 'auto', colored: null },
@@ -143,8 +164,8 @@ test('what the composition root needs besides', () => {
       varBase: '/v',
       runtime: '/v/runtime',
     },
-    etcd: { namespace: 'local', endpoints: [{ host: 'etcd', port: 2379 }], user: null, password: null },
-    redis: { addr: { host: 'redis', port: 6379 }, password: null },
+    needsManager: true,
+    redis: { address: { host: 'redis', port: 6379 } },
     mockAccelerator: null,
   });
 });

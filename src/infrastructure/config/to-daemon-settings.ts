@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import type { RedisSettings } from '../../adapters/redis/redis-settings.js';
 import type { HostFacts } from './host-facts.js';
 import type { LoadedConfig } from './load-config.js';
 import type { MockDevice } from './schema/mock-accelerator-section.js';
 import type { LOG_LEVELS } from './schema/service-sections.js';
 import { rpcListenAddress } from './to-agent-settings.js';
+import { toRedisSettings } from './to-redis-settings.js';
 import type { HostPort } from './value-type.js';
 
 /** What the composition root needs besides AgentSettings: addresses, keys, directories, logging. */
@@ -18,6 +20,8 @@ export interface DaemonSettings {
     readonly listen: readonly HostPort[];
     /** Configured token, if any; see `ensureToken`. */
     readonly token: string | null;
+    /** The cluster's token for watchers, taken beside the own one; `null` = none. */
+    readonly clusterToken: string | null;
     readonly tokenFile: string;
   };
   readonly logging: {
@@ -33,13 +37,10 @@ export interface DaemonSettings {
     /** Where the in-container runtime is prepared, once for all agents of this machine. */
     readonly runtime: string;
   };
-  readonly etcd: {
-    readonly namespace: string;
-    readonly endpoints: readonly HostPort[];
-    readonly user: string | null;
-    readonly password: string | null;
-  } | null;
-  readonly redis: { readonly addr: HostPort | null; readonly password: string | null } | null;
+  /** Whether being without a Manager is a fault. */
+  readonly needsManager: boolean;
+  /** `null` = a machine of its own. */
+  readonly redis: RedisSettings | null;
   /** `null` = no pretended accelerator. */
   readonly mockAccelerator: {
     readonly devices: readonly MockDevice[];
@@ -50,7 +51,7 @@ export interface DaemonSettings {
 }
 
 export function toDaemonSettings(config: LoadedConfig, host: HostFacts): DaemonSettings {
-  const { agent, container, watcher, logging, debug, etcd, redis } = config.values;
+  const { agent, container, watcher, logging, debug } = config.values;
   const managerPublicKeyFile = agent['rpc-auth-manager-public-key'];
   const agentKeypairFile = agent['rpc-auth-agent-keypair'];
   const mock = config.values['accelerator.mock'];
@@ -65,6 +66,7 @@ export function toDaemonSettings(config: LoadedConfig, host: HostFacts): DaemonS
     http: {
       listen: [watcher['service-addr'], ...(internal === null ? [] : [internal])],
       token: watcher.token,
+      clusterToken: config.cluster?.watcherToken ?? null,
       tokenFile: join(varBase, 'watcher-token'),
     },
     logging: {
@@ -78,15 +80,8 @@ export function toDaemonSettings(config: LoadedConfig, host: HostFacts): DaemonS
       varBase,
       runtime: join(varBase, 'runtime'),
     },
-    etcd: config.standalone
-      ? null
-      : {
-          namespace: etcd.namespace ?? 'local',
-          endpoints: etcd.addr ?? [{ host: '127.0.0.1', port: 2379 }],
-          user: etcd.user,
-          password: etcd.password,
-        },
-    redis: redis.addr === null && redis.sentinel === null ? null : { addr: redis.addr, password: redis.password },
+    needsManager: !agent['skip-manager-detection'],
+    redis: toRedisSettings(config.values),
     mockAccelerator: mock.devices.length === 0 ? null : mock,
   };
 }

@@ -205,8 +205,39 @@ export const freeTable: ValueType<Readonly<Record<string, unknown>>> = {
   allowed: 'a table',
 };
 
-/** A list of tables whose keys are not ours to check. */
-export const freeTables: ValueType<readonly Readonly<Record<string, unknown>>[]> = {
-  schema: z.array(z.record(z.string(), z.unknown())).max(64),
-  allowed: 'a list of tables',
-};
+/** A table with the given keys, in kebab-case or snake_case, all of them optional; keys that are not known are dropped. */
+export function tableWith<S extends Readonly<Record<string, ValueType<unknown>>>>(
+  keys: S,
+): ValueType<{ readonly [K in keyof S]?: S[K] extends ValueType<infer T> ? T : never }> {
+  const shape = Object.fromEntries(Object.entries(keys).map(([name, { schema }]) => [name, schema.optional()]));
+  return {
+    // The shape is made from the very keys that the result type is derived from.
+    schema: z.preprocess(kebabKeys, z.object(shape)) as unknown as ValueType<{
+      readonly [K in keyof S]?: S[K] extends ValueType<infer T> ? T : never;
+    }>['schema'],
+    allowed: `a table with the keys ${Object.keys(keys).join(', ')}`,
+  };
+}
+
+/** A table of like values under chosen names. */
+export function tableOf<K extends string, T>(
+  name: ValueType<K>,
+  value: ValueType<T>,
+): ValueType<Readonly<Partial<Record<K, T>>>> {
+  return {
+    schema: z.record(z.string(), value.schema).transform((table, context) => {
+      const entries = Object.entries(table).map(([key, item]) => {
+        const parsed = name.schema.safeParse(key.replaceAll('-', '_'));
+        return parsed.success ? ([parsed.data, item] as const) : refuse(context);
+      });
+      return Object.fromEntries(entries) as Partial<Record<K, T>>;
+    }),
+    allowed: `a table; each name: ${name.allowed}; each value: ${value.allowed}`,
+  };
+}
+
+/** `service_name` and `service-name` are the same key. */
+export function kebabKeys(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name.replaceAll('_', '-'), item as unknown]));
+}

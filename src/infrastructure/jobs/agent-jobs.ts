@@ -1,15 +1,24 @@
 import type { Container } from 'inversify';
 import { HealthMonitor } from '../../application/agent/health-monitor.js';
+import { REGISTRATION_INTERVAL_MS, RegisterAgent } from '../../application/agent/register-agent.use-case.js';
+import { PublishInstalledImages } from '../../application/agent/publish-installed-images.use-case.js';
 import { SendHeartbeat } from '../../application/agent/send-heartbeat.use-case.js';
 import { AgentSettings } from '../../application/agent-settings.js';
+import { CommitKernel } from '../../application/image/commit-kernel.use-case.js';
 import { HandleEngineEvent } from '../../application/kernel/handle-engine-event.use-case.js';
 import { ReconcileKernels } from '../../application/kernel/reconcile-kernels.use-case.js';
+import { AssignedPorts } from '../../application/network/assigned-ports.js';
+import { ClusterNetworks } from '../../application/network/cluster-networks.js';
 import { Clock } from '../../application/ports/clock.port.js';
 import { ContainerEngine } from '../../application/ports/container-engine.port.js';
 import { Logger } from '../../application/ports/logger.port.js';
 import { SampleUsage } from '../../application/statistics/sample-usage.use-case.js';
 import { JobSupervisor } from './job-supervisor.js';
+import { addStateJobs } from './state-jobs.js';
 
+const CLUSTER_LEFTOVERS_INTERVAL_MS = 60_000;
+/** An engine may go on with a commit that was given up, and be ready long after. */
+const COMMIT_LEFTOVERS_INTERVAL_MS = 300_000;
 const HEALTH_INTERVAL_MS = 15_000;
 const SHORT_DEADLINE_MS = 10_000;
 /** A reconcile pass may have to stop containers. */
@@ -25,7 +34,9 @@ export function startJobs(container: Container, sinceMs: number): JobSupervisor 
   const reconcile = container.get(ReconcileKernels);
   const usage = container.get(SampleUsage);
   const heartbeat = container.get(SendHeartbeat);
+  const images = container.get(PublishInstalledImages);
   const health = container.get(HealthMonitor);
+  const commits = container.get(CommitKernel);
 
   const jobs = new JobSupervisor(clock, logger);
   let resumeFrom = sinceMs;
@@ -50,11 +61,22 @@ export function startJobs(container: Container, sinceMs: number): JobSupervisor 
       run: (signal) => reconcile.execute(signal),
     });
   }
+  const networks = container.get(ClusterNetworks);
+  const ports = container.get(AssignedPorts);
+  jobs.every({
+    name: 'cluster-leftovers',
+    intervalMs: CLUSTER_LEFTOVERS_INTERVAL_MS,
+    deadlineMs: RECONCILE_DEADLINE_MS,
+    run: (signal) => {
+      ports.expire();
+      return networks.tidy(signal);
+    },
+  });
   jobs.every({
     name: 'kernel-usage',
     intervalMs: settings.usageIntervalMs,
     deadlineMs: SHORT_DEADLINE_MS,
-    run: () => usage.kernels(),
+    run: (signal) => usage.kernels(signal),
   });
   jobs.every({
     name: 'node-usage',
@@ -66,7 +88,24 @@ export function startJobs(container: Container, sinceMs: number): JobSupervisor 
     name: 'heartbeat',
     intervalMs: settings.heartbeatIntervalMs,
     deadlineMs: SHORT_DEADLINE_MS,
-    run: () => heartbeat.execute(),
+    // A Manager reads the list of images while it handles the heartbeat.
+    run: async (signal) => {
+      await images.execute(signal);
+      await heartbeat.execute();
+    },
+  });
+  const registration = container.get(RegisterAgent);
+  jobs.every({
+    name: 'registration',
+    intervalMs: REGISTRATION_INTERVAL_MS,
+    deadlineMs: SHORT_DEADLINE_MS,
+    run: (signal) => registration.execute('running', signal),
+  });
+  jobs.every({
+    name: 'commit-leftovers',
+    intervalMs: COMMIT_LEFTOVERS_INTERVAL_MS,
+    deadlineMs: SHORT_DEADLINE_MS,
+    run: (signal) => commits.sweep(signal),
   });
   jobs.every({
     name: 'health',
@@ -74,5 +113,6 @@ export function startJobs(container: Container, sinceMs: number): JobSupervisor 
     deadlineMs: SHORT_DEADLINE_MS,
     run: (signal) => health.probeAll(signal),
   });
+  addStateJobs(jobs, container);
   return jobs;
 }

@@ -12,9 +12,6 @@ import type { ComputeDevice, DeviceAllocation } from '../../../domain/resource/d
 import { type HostRoots, readEngineCgroup, readHostFile } from '../host-files.js';
 import { parseCpuList } from './cpu-list.js';
 
-/** Linux counts CPU time in hundredths of a second towards programs, on every architecture that we run on. */
-const MS_PER_TICK = 10;
-
 /**
  * Logical cores (lifecycle.md §6.3): those that the engine's containers may use, else those that this process may use.
  * Device id = core number. A kernel is bound to its cores and to their bandwidth.
@@ -24,6 +21,14 @@ export class CpuAccelerator implements AcceleratorPlugin {
   readonly slotTypes = { cpu: 'count' } as const;
   readonly sharing = { kind: 'discrete', strategy: 'EVENLY' } as const;
   readonly exclusiveSlots = [];
+  readonly metadata = {
+    slotName: 'cpu',
+    description: 'CPU',
+    humanReadableName: 'CPU',
+    displayUnit: 'Core',
+    numberFormat: { binary: false, roundLength: 0 },
+    displayIcon: 'cpu',
+  };
 
   /** `overcommit` is how often each core is given out (BACKEND_CPU_OVERCOMMIT_FACTOR). */
   constructor(
@@ -67,13 +72,8 @@ export class CpuAccelerator implements AcceleratorPlugin {
     }));
   }
 
-  /** `cpu_util`: cumulative user and system milliseconds of each core (stats.md §1.3). */
-  async measure(call: Call): Promise<readonly DeviceReading[]> {
-    const stat = (await readHostFile(join(this.roots.procRoot, 'stat'), call).catch(() => undefined)) ?? '';
-    return [...stat.matchAll(/^cpu(\d+) (\d+) (\d+) (\d+)/gm)].map(([, core = '', user, nice, system]) => ({
-      deviceId: core,
-      metrics: { cpu_util: { current: (Number(user) + Number(nice) + Number(system)) * MS_PER_TICK } },
-    }));
+  measure(): Promise<readonly DeviceReading[]> {
+    return Promise.resolve([]);
   }
 
   describe(): Readonly<Record<string, string>> {

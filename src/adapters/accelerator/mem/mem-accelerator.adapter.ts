@@ -22,6 +22,15 @@ export class MemAccelerator implements AcceleratorPlugin {
   readonly slotTypes = { mem: 'bytes' } as const;
   readonly sharing = { kind: 'discrete', strategy: 'FILL' } as const;
   readonly exclusiveSlots = [];
+  /** Called `ram` and not after its slot, as the reference does: Managers have an entry of their own for `mem`. */
+  readonly metadata = {
+    slotName: 'ram',
+    description: 'Memory',
+    humanReadableName: 'RAM',
+    displayUnit: 'GiB',
+    numberFormat: { binary: true, roundLength: 0 },
+    displayIcon: 'ram',
+  };
 
   /** `overcommit` multiplies what is given out (BACKEND_MEM_OVERCOMMIT_FACTOR). */
   constructor(
@@ -31,18 +40,19 @@ export class MemAccelerator implements AcceleratorPlugin {
 
   /** Throws StorageError if the machine does not tell its memory: nothing can be given out then. */
   async discover(call: Call): Promise<readonly ComputeDevice[]> {
-    const memory = await this.#read(call);
-    if (!memory) throw storageFailure(`${join(this.roots.procRoot, 'meminfo')} does not tell how much memory there is`);
+    const totalBytes = await this.#totalBytes(call);
+    if (totalBytes === undefined)
+      throw storageFailure(`${join(this.roots.procRoot, 'meminfo')} does not tell how much memory there is`);
     return [
       {
         deviceId: ROOT,
         deviceName: this.key,
         slotName: 'mem',
-        amount: String(BigInt(memory.totalBytes) * BigInt(this.overcommit)),
+        amount: String(BigInt(totalBytes) * BigInt(this.overcommit)),
         numaNode: 0,
         modelName: '',
         hwLocation: 'root',
-        memoryBytes: memory.totalBytes,
+        memoryBytes: totalBytes,
         processingUnits: 0,
       },
     ];
@@ -66,19 +76,15 @@ export class MemAccelerator implements AcceleratorPlugin {
     }));
   }
 
-  /** `mem`: bytes in use and in all. */
-  async measure(call: Call): Promise<readonly DeviceReading[]> {
-    const memory = await this.#read(call).catch(() => undefined);
-    if (!memory) return [];
-    const current = Math.max(0, memory.totalBytes - memory.availableBytes);
-    return [{ deviceId: ROOT, metrics: { mem: { current, capacity: memory.totalBytes } } }];
+  measure(): Promise<readonly DeviceReading[]> {
+    return Promise.resolve([]);
   }
 
   describe(): Readonly<Record<string, string>> {
     return { version: '1', overcommit: String(this.overcommit) };
   }
 
-  async #read(call: Call): Promise<{ readonly totalBytes: number; readonly availableBytes: number } | undefined> {
+  async #totalBytes(call: Call): Promise<number | undefined> {
     const meminfo = (await readHostFile(join(this.roots.procRoot, 'meminfo'), call)) ?? '';
     const total = kibibytes(meminfo, 'MemTotal');
     if (total === undefined) return undefined;
@@ -89,10 +95,7 @@ export class MemAccelerator implements AcceleratorPlugin {
     );
     // `max`, or v1's huge number, is no limit.
     const limitBytes = /^\d+$/.test(limit ?? '') ? Number(limit) : Infinity;
-    return {
-      totalBytes: Math.min(total, limitBytes),
-      availableBytes: kibibytes(meminfo, 'MemAvailable') ?? kibibytes(meminfo, 'MemFree') ?? 0,
-    };
+    return Math.min(total, limitBytes);
   }
 }
 

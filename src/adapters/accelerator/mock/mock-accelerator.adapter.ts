@@ -4,6 +4,8 @@ import type {
   AttachedDevice,
   ContainerContribution,
   DeviceReading,
+  HardwareReport,
+  SlotMetadata,
 } from '../../../application/ports/accelerator-plugin.port.js';
 import { configurationInvalid } from '../../../domain/error/errors.js';
 import { Amount } from '../../../domain/resource/amount.js';
@@ -26,6 +28,7 @@ export class MockAccelerator implements AcceleratorPlugin {
   readonly slotTypes: Readonly<Record<string, SlotType>>;
   readonly sharing: DeviceSharing;
   readonly exclusiveSlots: readonly string[];
+  readonly metadata: SlotMetadata;
   readonly #config: Config;
   readonly #slotName: string;
 
@@ -42,6 +45,14 @@ export class MockAccelerator implements AcceleratorPlugin {
     this.#slotName = `${key}.${mode}`;
     this.slotTypes = { [this.#slotName]: 'count' };
     this.exclusiveSlots = [`${key}.*`];
+    this.metadata = {
+      slotName: this.#slotName,
+      description: `Pretended ${key} device`,
+      humanReadableName: mode === 'device' ? 'GPU' : 'fGPU',
+      displayUnit: mode === 'device' ? 'GPU' : 'fGPU',
+      numberFormat: { binary: false, roundLength: mode === 'device' ? 0 : 2 },
+      displayIcon: 'gpu1',
+    };
     this.sharing =
       mode === 'device' ? { kind: 'discrete', strategy } : { kind: 'fraction', strategy, quantum, minimum: '0.01' };
   }
@@ -103,6 +114,13 @@ export class MockAccelerator implements AcceleratorPlugin {
       },
     }));
     return Promise.resolve(readings);
+  }
+
+  hardware(): Promise<HardwareReport> {
+    const { devices, mode } = this.#config;
+    const models = [...new Set(devices.map(({ model }) => model))].join(', ');
+    const metadata = { mode, devices: String(devices.length), models, driver: 'mock' };
+    return Promise.resolve({ status: 'healthy', statusInfo: null, metadata });
   }
 
   describe(): Readonly<Record<string, string>> {

@@ -41,6 +41,16 @@ describe('whole devices', () => {
   });
 });
 
+describe('hardware', () => {
+  it('is told in texts', async () => {
+    expect(await whole.hardware()).toEqual({
+      status: 'healthy',
+      statusInfo: null,
+      metadata: { mode: 'device', devices: '3', models: 'M, Mock Accelerator', driver: 'mock' },
+    });
+  });
+});
+
 describe('shares', () => {
   it('are what memory and processing units allow, whichever is less', async () => {
     expect((await shares.discover()).map(({ amount, slotName }) => [slotName, amount])).toEqual([

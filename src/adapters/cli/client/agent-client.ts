@@ -1,4 +1,10 @@
-import type { AgentStatus, CreatedKernel, ExecuteRequest, KernelView } from '../../../application/use-cases.js';
+import type {
+  AgentStatus,
+  CreatedKernel,
+  ExecuteRequest,
+  HealthReport,
+  KernelView,
+} from '../../../application/use-cases.js';
 import type { ExecutionResult } from '../../../domain/execution/execution.js';
 import type { KernelId } from '../../../domain/kernel/kernel-id.js';
 import type { KernelSpec } from '../../../domain/kernel/kernel-spec.js';
@@ -44,5 +50,6 @@ export interface AgentClient {
   listKernels(signal: AbortSignal): Promise<readonly KernelView[]>;
   usage(kernelId: KernelId, signal: AbortSignal): Promise<RunUsage | undefined>;
   status(signal: AbortSignal): Promise<AgentStatus>;
+  health(signal: AbortSignal): Promise<HealthReport>;
   events(query: EventQuery, signal: AbortSignal): AsyncIterable<SeenEvent>;
 }

@@ -1,5 +1,11 @@
 import type { AnnouncedEvent } from '../../../application/ports/event-bus.port.js';
-import type { AgentStatus, ExecuteRequest, KernelView, UseCases } from '../../../application/use-cases.js';
+import type {
+  AgentStatus,
+  ExecuteRequest,
+  HealthReport,
+  KernelView,
+  UseCases,
+} from '../../../application/use-cases.js';
 import type { ExecutionResult } from '../../../domain/execution/execution.js';
 import { kernelOf } from '../../../domain/event/agent-event.js';
 import type { KernelId } from '../../../domain/kernel/kernel-id.js';
@@ -49,6 +55,10 @@ export class EmbeddedAgentClient implements AgentClient {
 
   status(): Promise<AgentStatus> {
     return Promise.resolve(this.useCases.status());
+  }
+
+  health(): Promise<HealthReport> {
+    return Promise.resolve(this.useCases.health());
   }
 
   async *events({ follow, kernelId, since = 0 }: EventQuery, signal: AbortSignal): AsyncIterable<SeenEvent> {

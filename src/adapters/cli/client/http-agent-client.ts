@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { AgentStatus, ExecuteRequest, KernelView } from '../../../application/use-cases.js';
+import type { AgentStatus, ExecuteRequest, HealthReport, KernelView } from '../../../application/use-cases.js';
 import { isAbortError, isAgentError } from '../../../domain/error/agent-error.js';
 import { agentUnreachable, deadlineExceeded } from '../../../domain/error/errors.js';
 import type { ExecutionResult } from '../../../domain/execution/execution.js';
@@ -102,6 +102,10 @@ export class HttpAgentClient implements AgentClient, Disposable {
 
   status(signal: AbortSignal): Promise<AgentStatus> {
     return this.#read(documents.agentStatus, { method: 'GET', path: '/status', timeoutMs: QUICK_MS, signal });
+  }
+
+  health(signal: AbortSignal): Promise<HealthReport> {
+    return this.#read(documents.healthReport, { method: 'GET', path: '/health', timeoutMs: QUICK_MS, signal });
   }
 
   async *events({ follow, kernelId, since = 0 }: EventQuery, signal: AbortSignal): AsyncIterable<SeenEvent> {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AgentStatus, KernelView } from '../../../application/use-cases.js';
+import type { AgentStatus, HealthReport, KernelView } from '../../../application/use-cases.js';
 import type { ConsoleItem, ExecutionResult } from '../../../domain/execution/execution.js';
 import { parseKernelId, parseSessionId } from '../../../domain/kernel/kernel-id.js';
 import type { ServicePort } from '../../../domain/service-port/service-port.js';
@@ -157,6 +157,38 @@ export const agentStatus = z
       error: dependency.error,
       checkedAtMs: dependency.checked_at,
       sinceMs: dependency.since,
+    })),
+  }));
+
+export const healthReport = z
+  .object({
+    status: z.enum(['ok', 'degraded']),
+    version: z.string(),
+    connectivity: z.object({
+      timestamp: time,
+      connectivity_checks: z.array(
+        z.object({
+          service_group: z.string(),
+          component_id: z.string(),
+          is_healthy: z.boolean(),
+          last_checked_at: time,
+          error_message: z.string().nullable(),
+          latency_ms: z.number().nullable(),
+          since: time,
+        }),
+      ),
+    }),
+  })
+  .transform(({ status, version, connectivity }): HealthReport => ({
+    ...{ status, version, timestampMs: connectivity.timestamp },
+    dependencies: connectivity.connectivity_checks.map((check) => ({
+      group: check.service_group,
+      component: check.component_id,
+      healthy: check.is_healthy,
+      latencyMs: check.latency_ms,
+      error: check.error_message,
+      checkedAtMs: check.last_checked_at,
+      sinceMs: check.since,
     })),
   }));
 

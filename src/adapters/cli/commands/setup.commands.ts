@@ -56,7 +56,7 @@ async function check(context: CliContext, options: CommonOptions): Promise<ExitS
 }
 
 async function show(context: CliContext, options: CommonOptions): Promise<ExitStatus> {
-  const keys = context.loadConfig(options).effective();
+  const keys = (await context.loadWholeConfig(options)).effective();
   if (options.json === true)
     await context.terminal.json(keys.map(({ key, value, origin }) => ({ key, value, origin })));
   else {

@@ -1,8 +1,8 @@
-import type { AgentStatus, KernelView } from '../../../application/use-cases.js';
+import type { AgentStatus, HealthReport, KernelView } from '../../../application/use-cases.js';
 import type { CliContext, CommonOptions } from '../cli-context.js';
 import type { SeenEvent } from '../client/agent-client.js';
 import { connectRunning } from '../client/connect.js';
-import { eventDocument, kernelDocument, statusDocument } from '../documents.js';
+import { eventDocument, healthDocument, kernelDocument, statusDocument } from '../documents.js';
 import { EXIT, type ExitStatus, usageError } from '../exit-status.js';
 import { resolveKernel } from '../options/resolve-kernel.js';
 import { printable } from '../terminal/printable.js';
@@ -18,7 +18,7 @@ interface EventsOptions extends CommonOptions {
   readonly follow?: boolean;
 }
 
-/** `logs`, `kernels`, `status`, `events`: looking at a running agent. */
+/** `logs`, `kernels`, `status`, `health`, `events`: looking at a running agent. */
 export const defineViewCommands: DefineCommand = (ag, runner) => {
   common(
     ag
@@ -35,6 +35,13 @@ export const defineViewCommands: DefineCommand = (ag, runner) => {
   common(ag.command('status').description('show slots, ports, kernels and dependencies'), ['status', 'status --json'], {
     json: 'print a JSON document',
   }).action(runner(status));
+  common(
+    ag
+      .command('health')
+      .description('show how each dependency is, and since when; the exit status is 1 when something is wrong'),
+    ['health', 'health --json'],
+    { json: 'print a JSON document' },
+  ).action(runner(health));
   common(
     ag
       .command('events')
@@ -75,6 +82,14 @@ async function status(context: CliContext, options: CommonOptions): Promise<Exit
   const report = await connection.client.status(signal);
   await (options.json === true ? terminal.json(statusDocument(report)) : terminal.out(statusText(report)));
   return EXIT.ok;
+}
+
+async function health(context: CliContext, options: CommonOptions): Promise<ExitStatus> {
+  const { terminal, signal } = context;
+  await using connection = await connectRunning(context.loadConfig(options), signal);
+  const report = await connection.client.health(signal);
+  await (options.json === true ? terminal.json(healthDocument(report)) : terminal.out(healthText(report)));
+  return report.status === 'ok' ? EXIT.ok : EXIT.degraded;
 }
 
 async function events(context: CliContext, options: EventsOptions): Promise<ExitStatus> {
@@ -134,6 +149,17 @@ function statusText(report: AgentStatus): string {
     `kernels: ${kernelCounts.length === 0 ? 'none' : kernelCounts.join(', ')}\n`,
     ...(dependencies.length === 0 ? [] : ['dependencies:\n', ...dependencies]),
   ].join('');
+}
+
+function healthText({ status, dependencies }: HealthReport): string {
+  const rows = dependencies.map(({ group, component, healthy, latencyMs, error, sinceMs }) => [
+    printable(`${group}/${component}`),
+    healthy ? 'ok' : 'FAILING',
+    latencyMs === null ? '-' : `${latencyMs.toFixed(1)} ms`,
+    new Date(sinceMs).toISOString().slice(0, 19).replace('T', ' '),
+    printable(error ?? ''),
+  ]);
+  return `${status}\n\n${formatTable(['DEPENDENCY', 'STATE', 'LATENCY', 'SINCE (UTC)', 'ERROR'], rows)}`;
 }
 
 /** What people want to see of an event; `--json` has all of it. */

@@ -1,6 +1,7 @@
 import { BatchDto, CompleteDto, DestroyQueryDto, ExecuteDto, StartServiceDto } from '../dto/kernel-call.dto.js';
 import { EventsQueryDto, LogsQueryDto } from '../dto/kernel-call.dto.js';
 import { CreateKernelDto, DotfileDto, MountDto, RegistryCredentialsDto } from '../dto/create-kernel.dto.js';
+import { FstabQueryDto, MountVolumeDto, UnmountDto } from '../dto/watcher.dto.js';
 import { type Schema, schemaOf } from './dto-schema.js';
 
 export interface RouteDescription {
@@ -114,4 +115,41 @@ export const ROUTES: readonly RouteDescription[] = [
     summary: 'Server-sent events; resume with Last-Event-ID or since. An event "gap" tells that some were missed.',
     answers: { 200: { media: 'text/event-stream' } },
   },
+  {
+    ...{ method: 'get', path: '/', id: 'watcherState', answers: { 200: { schema: 'WatcherState' } } },
+    summary: 'What the service manager says of this agent.',
+  },
+  ...(['soft-reset', 'hard-reset', 'shutdown', 'agent/{action}'] as const).map(controlRoute),
+  {
+    ...{ method: 'get', path: '/fstab', id: 'fstab', query: schemaOf(FstabQueryDto) },
+    summary: 'The fstab of this machine.',
+    answers: { 200: { media: 'text/plain' } },
+  },
+  {
+    ...{ method: 'get', path: '/mounts', id: 'listMounts', answers: { 200: { schema: 'MountPoint', list: true } } },
+    summary: 'Mount points of volumes.',
+  },
+  {
+    ...{ method: 'post', path: '/mounts', id: 'mount', body: schemaOf(MountVolumeDto) },
+    summary: 'Mounts a volume below the mount prefix of the cluster.',
+    answers: { 200: { media: 'text/plain' } },
+  },
+  {
+    ...{ method: 'delete', path: '/mounts', id: 'unmount', body: schemaOf(UnmountDto) },
+    summary: 'Unmounts a volume.',
+    answers: { 200: { media: 'text/plain' } },
+  },
 ];
+
+function controlRoute(name: 'soft-reset' | 'hard-reset' | 'shutdown' | 'agent/{action}'): RouteDescription {
+  const what = {
+    ...{ 'soft-reset': 'Reloads the agent, if that is allowed.', shutdown: 'Switches the machine off.' },
+    'hard-reset': 'Stops the agent, restarts the container engine, starts the agent.',
+    'agent/{action}': 'start, stop or restart of the agent by the service manager.',
+  };
+  return {
+    ...{ method: 'post', path: `/${name}`, id: `control-${name.replace('/{action}', '')}` },
+    summary: what[name],
+    answers: { 200: { schema: 'ControlResult' } },
+  };
+}

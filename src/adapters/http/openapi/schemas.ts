@@ -36,7 +36,13 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       overall_healthy: yesNo,
       connectivity_checks: list(
         record({
-          ...{ service_group: text, component_id: text, is_healthy: yesNo },
+          ...{
+            service_group: text,
+            component_id: text,
+            is_healthy: yesNo,
+            latency_ms: orNull({ type: 'number' }),
+            since: time,
+          },
           ...{ last_checked_at: time, error_message: orNull(text) },
         }),
       ),
@@ -110,6 +116,9 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       }),
     ),
   }),
+  WatcherState: record({ 'agent-status': text, 'watcher-status': text }),
+  ControlResult: { type: 'object', description: 'result: ok, or a message', additionalProperties: text },
+  MountPoint: text,
   Problem: {
     ...record({ type: text, title: text, status: integer, detail: text, error: text, retryable: yesNo }),
     properties: {

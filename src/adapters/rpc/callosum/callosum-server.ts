@@ -1,25 +1,15 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Context, Router } from 'zeromq';
+import type { Router } from 'zeromq';
 import type { Clock } from '../../../application/ports/clock.port.js';
 import type { Logger } from '../../../application/ports/logger.port.js';
-import { isAgentError, messageOf } from '../../../domain/error/agent-error.js';
-import { configurationInvalid } from '../../../domain/error/errors.js';
+import { messageOf } from '../../../domain/error/agent-error.js';
 import { failureOf } from '../failure.js';
 import { malformed, shuttingDown } from '../wire-errors.js';
-import { bindError, resolveBindAddress, type BindAddress } from './bind-address.js';
-import { failureFrames, parseMessage, requestKey, resultFrames } from './frames.js';
+import { failureFrames, parseMessage, peerKey, requestKey, resultFrames } from './frames.js';
 import type { FailureDetail, Frames, Incoming, RequestId } from './frames.js';
-import { InFlightCalls, type Call } from './in-flight-calls.js';
-import { SendQueue } from './send-queue.js';
-import { ZAP_DOMAIN, ZapHandler } from './zap.js';
-import { decodeZ85 } from './z85.js';
-
-/** CURVE keys as Z85 text; the agent is the CURVE server and admits only the Manager (rpc.md §2.1). */
-export interface CurveKeys {
-  readonly publicKey: string;
-  readonly secretKey: string;
-  readonly managerPublicKey: string;
-}
+import { type Call, CallCancelled, type CallLife, InFlightCalls } from './in-flight-calls.js';
+import { type FrameSink, Outbox } from './outbox.js';
+import { type CurveKeys, type OpenRouter, openRouter } from './router.js';
+import { StartQueue } from './start-queue.js';
 
 export interface CallosumOptions {
   /** `tcp://host:port`; port 0 takes a free one. */
@@ -29,19 +19,32 @@ export interface CallosumOptions {
 }
 
 export interface CallosumLimits {
-  /** Calls served at once; more are answered with a FAILURE. */
+  /** Calls served at once, in all and for one peer; more are answered with a FAILURE. */
   readonly maxCalls: number;
+  readonly maxPeerCalls: number;
   /** Bytes of request bodies held at once. */
   readonly maxHeldBytes: number;
+  readonly maxPeerHeldBytes: number;
   /** Of one body frame. Twice as much is answered with a FAILURE, beyond that libzmq drops the connection. */
   readonly maxBodyBytes: number;
+  /** Bytes of replies that wait for peers which don't read; more are dropped. */
+  readonly maxWaitingBytes: number;
+  readonly maxPeerWaitingBytes: number;
 }
 
+const MIB = 1024 * 1024;
+
 const DEFAULT_LIMITS: CallosumLimits = {
-  maxCalls: 1_024,
-  maxHeldBytes: 256 * 1024 * 1024,
-  maxBodyBytes: 64 * 1024 * 1024,
+  maxCalls: 4_096,
+  maxPeerCalls: 1_024,
+  maxHeldBytes: 256 * MIB,
+  maxPeerHeldBytes: 160 * MIB,
+  maxBodyBytes: 64 * MIB,
+  maxWaitingBytes: 256 * MIB,
+  maxPeerWaitingBytes: 64 * MIB,
 };
+/** Replies that wait for one peer, however small. */
+const MAX_PEER_WAITING = 4_096;
 
 export interface IncomingCall {
   /** The connection, as hex: a reconnected client is another peer. */
@@ -54,9 +57,9 @@ export interface IncomingCall {
 /** The encoded result, or what went wrong, or nothing because the caller has left. */
 export type Answer = { readonly result: Uint8Array } | { readonly failure: FailureDetail } | undefined;
 
-/** What is done with calls. `answer` never rejects. */
+/** What is done with calls. `answer` never throws nor rejects; what it can say at once it says without a promise. */
 export interface CallHandler {
-  answer(call: IncomingCall, signal: AbortSignal): Promise<Answer>;
+  answer(call: IncomingCall, life: CallLife): Answer | Promise<Answer>;
   /** True for what must be answered however busy we are, and at once. */
   isVital(method: string): boolean;
 }
@@ -70,6 +73,8 @@ export interface CallosumCounters {
   readonly rejected: number;
   readonly cancelled: number;
   readonly inFlight: number;
+  /** Replies that nobody took. */
+  readonly dropped: number;
   /** Connections refused by CURVE authentication. */
   readonly refusedPeers: number;
 }
@@ -78,7 +83,16 @@ export interface CallosumCounters {
 const DRAIN_MS = 400;
 const ABORT_MS = 200;
 const FLUSH_MS = 100;
-const LINGER_MS = 100;
+
+/** The life of a call that is over before anybody could end it. */
+const NEVER = new AbortController().signal;
+const UNENDING: CallLife = { signal: NEVER, closing: NEVER, ended: undefined };
+
+/** What a server has while its socket is open. */
+interface Open extends OpenRouter {
+  readonly outbox: Outbox;
+  readonly starts: StartQueue;
+}
 
 /**
  * A Callosum RPC server on a ZeroMQ ROUTER (rpc.md §1): every call is a task of its own, replies leave as they are
@@ -88,9 +102,7 @@ export class CallosumServer implements AsyncDisposable {
   private readonly limits: CallosumLimits;
   private readonly calls: InFlightCalls;
   private readonly counts = { received: 0, answered: 0, ignored: 0, rejected: 0, cancelled: 0 };
-  private router: Router | undefined;
-  private zap: ZapHandler | undefined;
-  private queue: SendQueue | undefined;
+  private open: Open | undefined;
   private loop: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
 
@@ -101,16 +113,22 @@ export class CallosumServer implements AsyncDisposable {
     private readonly clock: Clock,
   ) {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.calls = new InFlightCalls({ maxCalls: this.limits.maxCalls, maxBytes: this.limits.maxHeldBytes });
+    const { maxCalls, maxPeerCalls, maxHeldBytes, maxPeerHeldBytes } = this.limits;
+    this.calls = new InFlightCalls({ maxCalls, maxPeerCalls, maxBytes: maxHeldBytes, maxPeerBytes: maxPeerHeldBytes });
   }
 
   get counters(): CallosumCounters {
-    return { ...this.counts, inFlight: this.calls.size, refusedPeers: this.zap?.refusals ?? 0 };
+    return {
+      ...this.counts,
+      inFlight: this.calls.size,
+      dropped: this.open?.outbox.dropped ?? 0,
+      refusedPeers: this.open?.zap?.refusals ?? 0,
+    };
   }
 
   /** Where it listens, with the port that was taken; empty before `start`. */
   get endpoint(): string {
-    return this.router?.lastEndpoint ?? '';
+    return this.open?.router.lastEndpoint ?? '';
   }
 
   /**
@@ -119,58 +137,17 @@ export class CallosumServer implements AsyncDisposable {
    * @throws AddressInUseError, ConfigurationError.
    */
   async start(): Promise<void> {
-    const address = await resolveBindAddress(this.options.address);
-    // A context of its own: the authentication endpoint is one per context.
-    const context = new Context();
-    const router = new Router({
-      context,
-      linger: LINGER_MS,
-      ipv6: address.ipv6,
-      maxMessageSize: this.limits.maxBodyBytes * 2,
-      // More replies may wait for one peer than calls may be in flight, or a slow reader would lose some.
-      sendHighWaterMark: this.limits.maxCalls * 4,
-      heartbeatInterval: 20_000,
-      heartbeatTimeout: 60_000,
+    const { maxBodyBytes, maxPeerWaitingBytes, maxWaitingBytes } = this.limits;
+    const opened = await openRouter({ ...this.options, maxMessageBytes: maxBodyBytes * 2 }, this.logger);
+    const { router } = opened;
+    const limits = { maxPeerMessages: MAX_PEER_WAITING, maxPeerBytes: maxPeerWaitingBytes, maxBytes: maxWaitingBytes };
+    const sink: FrameSink = { send: (frames) => router.send([...frames]), notice: () => router.writable };
+    const outbox = new Outbox(sink, limits, this.clock, {
+      onSlowPeer: (peer) => this.logger.warn('an RPC peer does not read its replies: they are dropped', { peer }),
+      onError: (error) => this.logger.warn('a reply could not be sent', { error: messageOf(error) }),
     });
-    try {
-      await this.secure(router, context, address);
-      await router.bind(address.endpoint);
-    } catch (error) {
-      router.close();
-      await this.zap?.[Symbol.asyncDispose]();
-      throw isAgentError(error) ? error : bindError(this.options.address, error);
-    }
-    this.router = router;
-    this.queue = new SendQueue(router, (error) => {
-      this.logger.warn('a reply could not be sent', { error: messageOf(error) });
-    });
-    this.loop = this.receive(router, this.queue);
-  }
-
-  private async secure(router: Router, context: Context, address: BindAddress): Promise<void> {
-    const { curve } = this.options;
-    if (curve === undefined) {
-      if (!address.loopback) {
-        this.logger.warn('RPC listens beyond this machine without authentication: anyone who reaches it can run code', {
-          address: this.options.address,
-          hint: 'set agent.rpc-auth-agent-keypair and agent.rpc-auth-manager-public-key',
-        });
-      }
-      return;
-    }
-    const managerKey = decodeZ85(curve.managerPublicKey);
-    if (managerKey?.length !== 32 || decodeZ85(curve.secretKey)?.length !== 32) {
-      throw configurationInvalid('the RPC keys must be Z85 texts of 40 characters', {
-        field: managerKey?.length === 32 ? 'agent.rpc-auth-agent-keypair' : 'agent.rpc-auth-manager-public-key',
-      });
-    }
-    this.zap = new ZapHandler(context, managerKey, ({ reason, address: peer }) => {
-      this.logger.warn('refused an RPC connection', { reason, peer });
-    });
-    await this.zap.start();
-    router.zapDomain = ZAP_DOMAIN;
-    router.curveServer = true;
-    router.curveSecretKey = curve.secretKey;
+    this.open = { ...opened, outbox, starts: new StartQueue(() => this.counts.received) };
+    this.loop = this.receive(router, this.open);
   }
 
   /** Lets calls end, answers the rest with FAILUREs, and closes; takes less than a second. Later calls do nothing. */
@@ -184,9 +161,12 @@ export class CallosumServer implements AsyncDisposable {
     this.calls.abortAll();
     await this.within(ABORT_MS, this.calls.idle());
     this.calls.abandonAll();
-    if (this.queue !== undefined) await this.within(FLUSH_MS, this.queue.flush());
-    this.router?.close();
-    await this.zap?.[Symbol.asyncDispose]();
+    if (this.open === undefined) return;
+    const { router, zap, outbox } = this.open;
+    await this.within(FLUSH_MS, outbox.flush());
+    outbox.close();
+    router.close();
+    await zap?.[Symbol.asyncDispose]();
     await this.loop;
   }
 
@@ -201,7 +181,7 @@ export class CallosumServer implements AsyncDisposable {
     ]);
   }
 
-  private async receive(router: Router, queue: SendQueue): Promise<void> {
+  private async receive(router: Router, open: Open): Promise<void> {
     const closed = (): boolean => router.closed;
     while (!closed()) {
       let frames: Frames;
@@ -216,7 +196,7 @@ export class CallosumServer implements AsyncDisposable {
       }
       this.counts.received += 1;
       try {
-        this.take(parseMessage(frames, this.limits.maxBodyBytes), queue);
+        this.take(parseMessage(frames, this.limits.maxBodyBytes), open);
       } catch (error) {
         this.counts.ignored += 1;
         this.logger.error('an RPC message could not be handled', { error: messageOf(error) });
@@ -224,65 +204,70 @@ export class CallosumServer implements AsyncDisposable {
     }
   }
 
-  private take(message: Incoming, queue: SendQueue): void {
+  private take(message: Incoming, open: Open): void {
     switch (message.kind) {
       case 'ping':
-        queue.push(message.reply);
+        open.outbox.push(peerKey(message.peer), message.reply);
         return;
       case 'ignored':
         this.counts.ignored += 1;
         this.logger.debug('ignored an RPC message', { reason: message.reason });
         return;
       case 'cancel':
-        this.counts.cancelled += this.calls.cancel(requestKey(message.peer, message.id));
+        this.counts.cancelled += this.calls.cancel(requestKey(peerKey(message.peer), message.id));
         return;
       case 'rejected':
-        this.reject(queue, message.peer, message.id, malformed(message.reason));
+        this.reject(open, message.peer, message.id, malformed(message.reason));
         return;
       case 'function':
-        this.accept(queue, message.peer, message.id, message.body);
+        this.accept(open, message.peer, message.id, message.body);
     }
   }
 
-  private reject(queue: SendQueue, peer: Uint8Array, id: RequestId, error: unknown): void {
+  private reject({ outbox }: Open, peer: Uint8Array, id: RequestId, error: unknown): void {
     this.counts.rejected += 1;
     this.logger.debug('rejected an RPC call', { reason: messageOf(error) });
-    queue.push(failureFrames(peer, id, failureOf(error)));
+    outbox.push(peerKey(peer), failureFrames(peer, id, failureOf(error)));
   }
 
-  private accept(queue: SendQueue, peer: Uint8Array, id: RequestId, body: Uint8Array | null): void {
-    const vital = this.handler.isVital(id.method);
-    if (this.closing !== undefined && !vital) {
-      this.reject(queue, peer, id, shuttingDown());
+  private accept(open: Open, peer: Uint8Array, id: RequestId, body: Uint8Array | null): void {
+    const incoming: IncomingCall = { peer: peerKey(peer), method: id.method, body };
+    if (this.handler.isVital(id.method)) {
+      this.serve(open, peer, id, incoming);
+      return;
+    }
+    if (this.closing !== undefined) {
+      this.reject(open, peer, id, shuttingDown());
       return;
     }
     let call: Call;
     try {
-      call = this.calls.accept(requestKey(peer, id), body?.length ?? 0, vital, () => {
-        queue.push(failureFrames(peer, id, failureOf(shuttingDown())));
+      call = this.calls.accept({
+        peer: incoming.peer,
+        key: requestKey(incoming.peer, id),
+        bytes: body?.length ?? 0,
+        abandon: () => open.outbox.push(incoming.peer, failureFrames(peer, id, failureOf(shuttingDown()))),
       });
     } catch (error) {
-      this.reject(queue, peer, id, error);
+      this.reject(open, peer, id, error);
       return;
     }
-    void this.serve(queue, peer, id, body, call, vital);
+    open.starts.add(incoming.peer, () => {
+      if (call.ended instanceof CallCancelled) call.finish();
+      else this.serve(open, peer, id, incoming, call);
+    });
   }
 
-  private async serve(
-    queue: SendQueue,
-    peer: Uint8Array,
-    id: RequestId,
-    body: Uint8Array | null,
-    call: Call,
-    vital: boolean,
-  ): Promise<void> {
-    // Messages queued while the agent was away arrive in one burst: a CANCEL that is already here saves the work
-    // (rpc.md §7.1.8).
-    if (!vital) await nextTurn();
-    const incoming = { peer: Buffer.from(peer).toString('hex'), method: id.method, body };
-    const answer = await this.handler.answer(incoming, call.signal);
-    if (!call.finish() || answer === undefined) return;
-    this.counts.answered += 1;
-    queue.push('result' in answer ? resultFrames(peer, id, answer.result) : failureFrames(peer, id, answer.failure));
+  private serve(open: Open, peer: Uint8Array, id: RequestId, incoming: IncomingCall, call?: Call): void {
+    const reply = (answer: Answer): void => {
+      if (call?.finish() === false || answer === undefined) return;
+      this.counts.answered += 1;
+      const frames =
+        'result' in answer ? resultFrames(peer, id, answer.result) : failureFrames(peer, id, answer.failure);
+      open.outbox.push(incoming.peer, frames);
+    };
+    const answer = this.handler.answer(incoming, call ?? UNENDING);
+    if (answer instanceof Promise) void answer.then(reply);
+    else reply(answer);
   }
 }

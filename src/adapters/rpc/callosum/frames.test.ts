@@ -1,7 +1,7 @@
 import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { failureFrames, parseMessage, requestKey, resultFrames, type Incoming } from './frames.js';
+import { failureFrames, parseMessage, peerKey, requestKey, resultFrames, type Incoming } from './frames.js';
 
 /** The bytes of rpc.md §1.7. */
 const PEER = Buffer.from('0001020304', 'hex');
@@ -17,12 +17,20 @@ const header = (changes: Readonly<Record<string, unknown>>): Uint8Array =>
 const BODY = encode({ meta: new Uint8Array(), body: new Uint8Array() });
 const told = (frames: readonly Uint8Array[]): string[] => frames.map((frame) => Buffer.from(frame).toString('hex'));
 
+/** Without the header that only one of two readers keeps, and with one form for bytes. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+  if (typeof value !== 'object' || value === null) return value;
+  const fields = Object.entries(value).filter(([key]) => key !== 'header');
+  return Object.fromEntries(fields.map(([key, inner]) => [key, plain(inner)]));
+}
+
 describe('parseMessage', () => {
   it('reads a call', () => {
     expect(parse(PING_HEADER, PING_BODY)).toEqual({
       kind: 'function',
       peer: PEER,
-      id: { method: 'ping', okey: Buffer.alloc(0), seq: 0 },
+      id: { method: 'ping', okey: Buffer.alloc(0), seq: 0, header: PING_HEADER },
       body: hex('82a46172677391a470696e67a66b776172677380'),
     });
   });
@@ -37,7 +45,7 @@ describe('parseMessage', () => {
 
   it('answers a PING with the other frames unchanged', () => {
     const reply = parseMessage([PEER, Buffer.from('PING'), hex('01'), hex('02')], LIMIT);
-    expect(reply).toEqual({ kind: 'ping', reply: [PEER, Buffer.from('PONG'), hex('01'), hex('02')] });
+    expect(reply).toEqual({ kind: 'ping', peer: PEER, reply: [PEER, Buffer.from('PONG'), hex('01'), hex('02')] });
   });
 
   it('accepts frames before the last three', () => {
@@ -73,6 +81,30 @@ describe('parseMessage', () => {
     ['a body beyond the limit', header({}), encode({ meta: new Uint8Array(), body: new Uint8Array(LIMIT) })],
   ])('rejects %s, telling the caller', (_, head, body) => {
     expect(parse(head, body)).toMatchObject({ kind: 'rejected', id: { method: 'ping', seq: 0 } });
+  });
+
+  it('reads the usual layout as the general reader does, whatever the values', () => {
+    const usual = fc.record({
+      type: fc.constantFrom(1, 5),
+      meth: fc.string({ maxLength: 40, unit: 'binary' }),
+      okey: fc.oneof(fc.constant(''), fc.constant(new Uint8Array()), fc.string({ maxLength: 8 }), fc.uint8Array()),
+      seq: fc.oneof(fc.nat(300), fc.nat(), fc.maxSafeNat()),
+      zip: fc.constant(false),
+    });
+    const inner = fc.uint8Array({ maxLength: 300 });
+    fc.assert(
+      fc.property(usual, inner, fc.constantFrom('c400', 'c40190'), (fields, document, meta) => {
+        const body = encode({ meta: hex(meta).subarray(2), body: document });
+        const quick = parse(encode(fields), body);
+        // Another order of the same keys is nobody's usual layout.
+        const { type, ...rest } = fields;
+        const slow = parse(encode({ ...rest, type }), encode({ body: document, meta: hex(meta).subarray(2) }));
+        expect(plain(slow)).toEqual(plain(quick));
+        if (quick.kind !== 'function') return;
+        const reply = resultFrames(quick.peer, quick.id, hex('c0'))[2]!;
+        expect(told([reply])).toEqual(told([encode({ ...fields, type: 2 })]));
+      }),
+    );
   });
 
   it('never throws', () => {
@@ -113,15 +145,22 @@ describe('replies', () => {
     expect(told(resultFrames(PEER, id, hex('c0')))[2]).toContain('a46f6b6579c400');
   });
 
+  it('never says that it is compressed, whatever was asked', () => {
+    const message = parse(header({ zip: true }), BODY);
+    if (message.kind !== 'rejected') throw new Error(message.kind);
+    const reply = failureFrames(PEER, message.id, ['a', 'b', 'c'])[2]!;
+    expect(told([reply])).toEqual(told([header({ type: 3, zip: false })]));
+  });
+
   it('tells different requests apart', () => {
     const keys = [
-      requestKey(PEER, id),
-      requestKey(PEER, { ...id, okey: '' }),
-      requestKey(PEER, { ...id, seq: 1 }),
-      requestKey(PEER, { ...id, method: 'pong' }),
-      requestKey(hex('0001020305'), id),
+      requestKey(peerKey(PEER), id),
+      requestKey(peerKey(PEER), { ...id, okey: '' }),
+      requestKey(peerKey(PEER), { ...id, seq: 1 }),
+      requestKey(peerKey(PEER), { ...id, method: 'pong' }),
+      requestKey(peerKey(hex('0001020305')), id),
     ];
     expect(new Set(keys).size).toBe(keys.length);
-    expect(requestKey(PEER, { ...id })).toBe(keys[0]);
+    expect(requestKey(peerKey(PEER), { ...id })).toBe(keys[0]);
   });
 });

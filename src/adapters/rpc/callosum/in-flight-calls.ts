@@ -18,9 +18,17 @@ export class ServerClosing extends Error {
   }
 }
 
-/** A call that was accepted and not yet answered. */
-export interface Call {
+/** What its handler may know of a call's life. The signals are made when they are asked for. */
+export interface CallLife {
+  /** Fires when the caller has left or the server closes. */
   readonly signal: AbortSignal;
+  /** Fires when the server closes: for work that must come to its end even if nobody waits for it. */
+  readonly closing: AbortSignal;
+  readonly ended: CallCancelled | ServerClosing | undefined;
+}
+
+/** A call that was accepted and not yet answered. */
+export interface Call extends CallLife {
   /** True for the one who may answer: the handler, or the server when it closes first. */
   finish(): boolean;
 }
@@ -28,13 +36,60 @@ export interface Call {
 export interface InFlightLimits {
   readonly maxCalls: number;
   readonly maxBytes: number;
+  /** Of one peer: a part of the whole, so that one never shuts out the others. */
+  readonly maxPeerCalls: number;
+  readonly maxPeerBytes: number;
 }
 
-interface Entry {
+export interface NewCall {
+  readonly peer: string;
   readonly key: string;
   readonly bytes: number;
-  readonly controller: AbortController;
+  /** Called if the server closes before the call was finished. */
   readonly abandon: () => void;
+}
+
+/** What calls hold together. */
+interface Load {
+  calls: number;
+  bytes: number;
+}
+
+class Entry implements Call {
+  ended: CallCancelled | ServerClosing | undefined;
+  private leaving: AbortController | undefined;
+  private shutdown: AbortController | undefined;
+
+  constructor(
+    readonly call: NewCall,
+    private readonly remove: (entry: Entry) => boolean,
+  ) {}
+
+  get signal(): AbortSignal {
+    this.leaving ??= controllerOf(this.ended);
+    return this.leaving.signal;
+  }
+
+  get closing(): AbortSignal {
+    this.shutdown ??= controllerOf(this.ended instanceof ServerClosing ? this.ended : undefined);
+    return this.shutdown.signal;
+  }
+
+  end(reason: CallCancelled | ServerClosing): void {
+    this.ended ??= reason;
+    this.leaving?.abort(reason);
+    if (reason instanceof ServerClosing) this.shutdown?.abort(reason);
+  }
+
+  finish(): boolean {
+    return this.remove(this);
+  }
+}
+
+function controllerOf(reason: Error | undefined): AbortController {
+  const controller = new AbortController();
+  if (reason !== undefined) controller.abort(reason);
+  return controller;
 }
 
 /**
@@ -43,56 +98,57 @@ interface Entry {
  */
 export class InFlightCalls {
   private readonly entries = new Map<string, Set<Entry>>();
-  private count = 0;
-  private bytes = 0;
+  private readonly total: Load = { calls: 0, bytes: 0 };
+  private readonly peers = new Map<string, Load>();
   private readonly idleWaiters = new Set<() => void>();
 
   constructor(private readonly limits: InFlightLimits) {}
 
   get size(): number {
-    return this.count;
+    return this.total.calls;
   }
 
-  /**
-   * `exempt` calls are never refused. `abandon` is called if the server closes before the call was finished.
-   *
-   * @throws ServerOverloadedError when the bounds are reached.
-   */
-  accept(key: string, bytes: number, exempt: boolean, abandon: () => void): Call {
-    if (!exempt && this.count >= this.limits.maxCalls) {
-      throw overloaded(`${this.count} calls are being served, no more are taken`);
+  /** @throws ServerOverloadedError when the bounds are reached. */
+  accept(call: NewCall): Call {
+    const load = this.peers.get(call.peer) ?? { calls: 0, bytes: 0 };
+    const { maxCalls, maxBytes, maxPeerCalls, maxPeerBytes } = this.limits;
+    if (this.total.calls >= maxCalls || load.calls >= maxPeerCalls) {
+      throw overloaded(`${this.total.calls} calls are being served, ${load.calls} of them yours: no more are taken`);
     }
-    if (!exempt && this.bytes + bytes > this.limits.maxBytes) {
-      throw overloaded(`the calls being served hold ${this.bytes} bytes, no more are taken`);
+    if (this.total.bytes + call.bytes > maxBytes || load.bytes + call.bytes > maxPeerBytes) {
+      throw overloaded(`the calls being served hold ${this.total.bytes} bytes: no more are taken`);
     }
-    const entry: Entry = { key, bytes, controller: new AbortController(), abandon };
-    const twins = this.entries.get(key);
-    if (twins === undefined) this.entries.set(key, new Set([entry]));
+    const entry = new Entry(call, (self) => this.remove(self));
+    const twins = this.entries.get(call.key);
+    if (twins === undefined) this.entries.set(call.key, new Set([entry]));
     else twins.add(entry);
-    this.count += 1;
-    this.bytes += bytes;
-    return { signal: entry.controller.signal, finish: () => this.remove(entry) };
+    this.peers.set(call.peer, load);
+    for (const sum of [this.total, load]) {
+      sum.calls += 1;
+      sum.bytes += call.bytes;
+    }
+    return entry;
   }
 
-  /** Fires the signals of the calls with this key; says how many there were. */
+  /** Ends the calls with this key; says how many there were. */
   cancel(key: string): number {
     const twins = [...(this.entries.get(key) ?? [])];
-    for (const { controller } of twins) controller.abort(new CallCancelled());
+    for (const entry of twins) entry.end(new CallCancelled());
     return twins.length;
   }
 
   abortAll(): void {
-    for (const entry of this.all()) entry.controller.abort(new ServerClosing());
+    for (const entry of this.all()) entry.end(new ServerClosing());
   }
 
   /** Ends every call that is left by its `abandon`; their handlers may run on, but answer nothing. */
   abandonAll(): void {
-    for (const entry of this.all()) if (this.remove(entry)) entry.abandon();
+    for (const entry of this.all()) if (this.remove(entry)) entry.call.abandon();
   }
 
   /** Resolves when nothing is in flight. */
   idle(): Promise<void> {
-    return this.count === 0 ? Promise.resolve() : new Promise((resolve) => this.idleWaiters.add(resolve));
+    return this.size === 0 ? Promise.resolve() : new Promise((resolve) => this.idleWaiters.add(resolve));
   }
 
   private all(): Entry[] {
@@ -100,12 +156,18 @@ export class InFlightCalls {
   }
 
   private remove(entry: Entry): boolean {
-    const twins = this.entries.get(entry.key);
+    const { key, peer, bytes } = entry.call;
+    const twins = this.entries.get(key);
     if (twins?.delete(entry) !== true) return false;
-    if (twins.size === 0) this.entries.delete(entry.key);
-    this.count -= 1;
-    this.bytes -= entry.bytes;
-    if (this.count === 0) {
+    if (twins.size === 0) this.entries.delete(key);
+    const load = this.peers.get(peer);
+    for (const sum of [this.total, load]) {
+      if (sum === undefined) continue;
+      sum.calls -= 1;
+      sum.bytes -= bytes;
+    }
+    if (load?.calls === 0) this.peers.delete(peer);
+    if (this.size === 0) {
       for (const resolve of this.idleWaiters) resolve();
       this.idleWaiters.clear();
     }

@@ -12,6 +12,25 @@ import { UnknownExtension } from './wire-values.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
+/** A Manager sends the same few members and images again and again. */
+const MAX_REMEMBERED = 256;
+const MAX_REMEMBERED_BYTES = 512;
+
+/** `read`, which makes unchangeable values, with a memory of the last small ones. */
+function remembering<T extends object>(read: (data: Uint8Array) => T): (data: Uint8Array) => T {
+  const known = new Map<string, T>();
+  return (data) => {
+    if (data.length > MAX_REMEMBERED_BYTES) return read(data);
+    const key = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const made = read(data);
+    if (known.size >= MAX_REMEMBERED) known.clear();
+    known.set(key, made);
+    return made;
+  };
+}
+
 /** Extension code → reader (rpc.md §3.2). */
 const READERS: ReadonlyMap<number, (data: Uint8Array) => unknown> = new Map<number, (data: Uint8Array) => unknown>([
   [1, readUuid],
@@ -19,8 +38,8 @@ const READERS: ReadonlyMap<number, (data: Uint8Array) => unknown> = new Map<numb
   [3, readDecimal],
   [4, readPath],
   [5, readPath],
-  [6, readEnumWord],
-  [7, readImageRef],
+  [6, remembering(readEnumWord)],
+  [7, remembering(readImageRef)],
   [8, readResourceSlot],
   [9, readSlotName],
   [16, readBinarySize],

@@ -1,5 +1,8 @@
 import { z } from 'zod';
-import type { DependencyHealth } from '../../../application/use-cases.js';
+import type { DependencyHealth, HealthReport } from '../../../application/use-cases.js';
+import { messageOf } from '../../../domain/error/agent-error.js';
+import { encodeDocument } from '../dialect/document-codec.js';
+import { malformed } from '../wire-errors.js';
 import { kernelId, optional } from './fields.js';
 import { isoTime, kernelStatus } from './kernel-result.js';
 import { defineMethod, type RpcMethod } from './method.js';
@@ -14,6 +17,31 @@ function checkOf(dependency: DependencyHealth): Record<string, unknown> {
   };
 }
 
+/** rpc.md §6.1. A Manager checks the types strictly. */
+function healthMap(report: HealthReport): Record<string, unknown> {
+  return {
+    status: report.status,
+    version: report.version,
+    component: 'agent',
+    connectivity: {
+      overall_healthy: report.status === 'ok',
+      connectivity_checks: report.dependencies.map(checkOf),
+      timestamp: isoTime(report.timestampMs),
+    },
+  };
+}
+
+/** Real pings are texts; of anything else it must be clear that it can be told again. */
+function echo(message: unknown): unknown {
+  if (typeof message === 'string') return message;
+  try {
+    encodeDocument(message);
+    return message;
+  } catch (error) {
+    throw malformed(`msg: ${messageOf(error)}`, { field: 'msg', allowed: 'a plain value', cause: error });
+  }
+}
+
 /** Questions to the agent as a whole. */
 export const agentMethods: readonly RpcMethod[] = [
   /** rpc.md §6.1: must not need any part of the agent to be well. */
@@ -22,27 +50,23 @@ export const agentMethods: readonly RpcMethod[] = [
     required: ['msg'],
     agentScoped: false,
     schema: z.object({ msg: z.unknown() }),
-    handle: ({ msg }) => msg,
+    handle: ({ msg }) => echo(msg),
   }),
 
-  /** rpc.md §6.1. */
+  /** rpc.md §6.1: Managers up to 26.4.3. */
   defineMethod({
     name: 'health',
     agentScoped: false,
     schema: z.object({}),
-    handle: (_, { useCases }) => {
-      const report = useCases.health();
-      return {
-        status: report.status,
-        version: report.version,
-        component: 'agent',
-        connectivity: {
-          overall_healthy: report.status === 'ok',
-          connectivity_checks: report.dependencies.map(checkOf),
-          timestamp: isoTime(report.timestampMs),
-        },
-      };
-    },
+    handle: (_, { useCases }) => healthMap(useCases.health()),
+  }),
+
+  /** rpc.md §6.1. */
+  defineMethod({
+    name: 'health_v2',
+    v3: true,
+    schema: z.object({}),
+    handle: (_, { useCases }) => healthMap(useCases.health()),
   }),
 
   /** Ours: of the agent, or of one kernel if its id is given. The reference has no such method (rpc.md §5.1). */

@@ -13,6 +13,21 @@ export const textOrEmpty = orDefault(z.string(), '');
 /** A map with any content; nil and absence mean empty. */
 export const freeMap = orDefault(z.record(z.string(), z.unknown()), {});
 
+/**
+ * A map of texts. One pass, since these are the large maps of a kernel's config: an environment, an image's labels.
+ */
+export const textMap: z.ZodType<Record<string, string>> = z.unknown().transform((value, context) => {
+  const isMap = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+  if (!isMap) {
+    context.addIssue({ code: 'custom', message: 'a map' });
+    return z.NEVER;
+  }
+  for (const [key, item] of Object.entries(value)) {
+    if (typeof item !== 'string') context.addIssue({ code: 'custom', path: [key], message: 'text' });
+  }
+  return value as Record<string, string>;
+});
+
 /** The schema's value, or `fallback` for nil and absence. */
 export function orDefault<T>(schema: z.ZodType<T>, fallback: T): z.ZodType<T> {
   return schema.nullish().transform((value) => value ?? fallback);

@@ -2,16 +2,27 @@ import { z } from 'zod';
 import { invalidArgument } from '../../../domain/error/errors.js';
 import type { KernelId, SessionId } from '../../../domain/kernel/kernel-id.js';
 import type { ClusterInfo, ImageRequest, KernelSpec, VfolderMount } from '../../../domain/kernel/kernel-spec.js';
-import { ImageRef } from '../dialect/wire-values.js';
-import { foldWord, freeMap, kernelId, optional, orDefault, present, sessionId, textOrEmpty, word } from './fields.js';
+import type { ImageRef } from '../dialect/wire-values.js';
+import {
+  foldWord,
+  freeMap,
+  kernelId,
+  optional,
+  orDefault,
+  present,
+  sessionId,
+  textMap,
+  textOrEmpty,
+  word,
+} from './fields.js';
+import { autoPull, imageConfig, imageRequestOf } from './image-config.js';
+import { modelDefinition } from './model-definition.js';
 import { parseArguments } from './parse-arguments.js';
 
 /**
  * The wire map of a kernel to create (rpc.md §6.5.2–6.5.5) as a KernelSpec. Unknown keys are ignored; only the ids and
  * the image are mandatory, so that a hand-written client can send a small map.
  */
-
-const AUTO_PULL = ['digest', 'tag', 'none'] as const;
 
 const count = z.int().min(0);
 const lines = z.string().transform((text) => text.replace(/\r\n?/g, '\n'));
@@ -26,25 +37,11 @@ const sshKeypair = z
   .object({ public_key: z.string(), private_key: z.string() })
   .transform((pair) => ({ publicKey: pair.public_key, privateKey: pair.private_key }));
 
-const image = z.preprocess(
-  (value) => {
-    if (typeof value === 'string') return { canonical: value };
-    return value instanceof ImageRef ? imageOfRef(value) : value;
-  },
-  z.object({
-    canonical: z.string().min(1).max(1_024),
-    digest: textOrEmpty,
-    architecture: textOrEmpty,
-    registry: orDefault(z.object({ username: textOrEmpty, password: textOrEmpty }), { username: '', password: '' }),
-    labels: optional(z.record(z.string(), z.string())),
-    is_local: orDefault(z.boolean(), false),
-    auto_pull: optional(word(AUTO_PULL)),
-  }),
-);
-
 const mount = z
   .object({
     name: z.string(),
+    vfid: optional(z.string().max(256)),
+    vfsubpath: optional(z.string().max(4_096)),
     host_path: z.string().min(1),
     kernel_path: z.string().min(1),
     mount_perm: word(['ro', 'rw', 'wd']),
@@ -56,6 +53,7 @@ const mount = z
     kernelPath: entry.kernel_path,
     permission: entry.mount_perm,
     usageMode: entry.usage_mode,
+    ...present({ vfid: entry.vfid, subpath: entry.vfsubpath }),
   }));
 
 const dotfile = z
@@ -73,6 +71,10 @@ const internalData = z.object({
   prevent_vfolder_mounts: orDefault(z.boolean(), false),
   block_service_ports: orDefault(z.boolean(), false),
   sudo_session_enabled: orDefault(z.boolean(), false),
+  model_definition: optional(modelDefinition),
+  model_definition_path: optional(z.string().max(4_096)),
+  runtime_variant: optional(z.string().max(256)),
+  domain_socket_proxies: orDefault(z.array(z.string().max(4_096)).max(100), []),
 });
 
 const resourceOptions = z.object({
@@ -81,7 +83,7 @@ const resourceOptions = z.object({
 });
 
 const kernelConfig = z.object({
-  image: image.optional(),
+  image: imageConfig.optional(),
   kernel_id: kernelId.optional(),
   session_id: sessionId.optional(),
   owner_user_id: textOrEmpty,
@@ -95,11 +97,11 @@ const kernelConfig = z.object({
   supplementary_gids: orDefault(z.array(count).max(1_024), []),
   resource_slots: orDefault(z.record(z.string(), amount), {}),
   resource_opts: orDefault(resourceOptions, { shmem: undefined, allow_fractional_resource_fragmentation: true }),
-  environ: orDefault(z.record(z.string(), z.string()), {}),
+  environ: orDefault(textMap, {}),
   mounts: orDefault(z.array(mount).max(1_000), []),
   bootstrap_script: optional(lines),
   internal_data: orDefault(internalData, internalData.parse({})),
-  auto_pull: optional(word(AUTO_PULL)),
+  auto_pull: optional(autoPull),
   preopen_ports: orDefault(z.array(z.int().min(1).max(65_535)).max(1_000), []),
   agent_addr: textOrEmpty,
   scaling_group: orDefault(z.string(), 'default'),
@@ -161,6 +163,10 @@ export function readKernelConfig(value: unknown, address: KernelAddress, at: str
       bootstrapScript: config.bootstrap_script,
       sshKeypair: internal.ssh_keypair,
       dockerCredentials: internal.docker_credentials ?? undefined,
+      modelDefinition: internal.model_definition,
+      modelDefinitionPath: internal.model_definition_path,
+      runtimeVariant: internal.runtime_variant,
+      domainSocketProxies: internal.domain_socket_proxies.length > 0 ? internal.domain_socket_proxies : undefined,
     }),
     image: imageRequest(config, address.imageRef, at),
     sessionType: config.session_type,
@@ -187,30 +193,15 @@ export function readKernelConfig(value: unknown, address: KernelAddress, at: str
 }
 
 function imageRequest(config: KernelConfig, ref: ImageRef | undefined, at: string): ImageRequest {
-  const asked = config.image ?? (ref === undefined ? undefined : image.parse(imageOfRef(ref)));
+  const asked = config.image ?? (ref === undefined ? undefined : imageConfig.parse(ref));
   if (asked === undefined) {
     throw invalidArgument(`${at}.image: must be a map with 'canonical', or an image name`, {
       field: `${at}.image`,
       allowed: "a map with 'canonical', or an image name",
     });
   }
-  const { username, password } = asked.registry;
-  return {
-    canonical: asked.canonical,
-    ...present({
-      digest: asked.digest || undefined,
-      architecture: asked.architecture || undefined,
-      credentials: username !== '' && password !== '' ? { username, password } : undefined,
-      labels: asked.labels,
-    }),
-    isLocal: asked.is_local,
-    // The one at top level counts at creation (rpc.md §6.5.2).
-    autoPull: config.auto_pull ?? asked.auto_pull ?? 'digest',
-  };
-}
-
-function imageOfRef(ref: ImageRef): Record<string, unknown> {
-  return { canonical: ref.canonical, architecture: ref.architecture, is_local: ref.isLocal };
+  // The one at top level counts at creation (rpc.md §6.5.2).
+  return imageRequestOf(asked, config.auto_pull);
 }
 
 function agreed<T extends string>(ofCall: T | undefined, ofConfig: T | undefined, field: string): T {

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { UseCases } from '../../../application/use-cases.js';
 import type { Signature } from '../binding.js';
+import { malformed, schemaMismatch } from '../wire-errors.js';
 import { parseArguments } from './parse-arguments.js';
 
 /** What a method may use besides its arguments. */
@@ -15,14 +16,23 @@ export interface RpcMethod {
   readonly signature: Signature;
   /** False for work that must reach a consistent state even if nobody waits for it any more (rpc.md §7.1.4). */
   readonly cancellable: boolean;
-  /** @throws InvalidArgumentError before anything is done, else what the use case throws. */
-  invoke(bound: Readonly<Record<string, unknown>>, context: CallContext): Promise<unknown>;
+  /**
+   * What the use case gives, or a promise of it. Everything up to the use case happens at once, so that calls begin in
+   * the order in which they came.
+   *
+   * @throws InvalidArgumentError before anything is done, else what the use case throws.
+   */
+  invoke(bound: Readonly<Record<string, unknown>>, context: CallContext): unknown;
 }
 
 interface MethodDefinition<Args> {
   readonly name: string;
   readonly required?: readonly string[];
   readonly optional?: readonly string[];
+  /** Older names of parameters that are sent by name. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** True for methods whose arguments travel in one map `req` (rpc.md §4.4). */
+  readonly v3?: boolean;
   /** False for the few methods without the implied last parameter `agent_id` (rpc.md §4.3). */
   readonly agentScoped?: boolean;
   readonly cancellable?: boolean;
@@ -32,9 +42,18 @@ interface MethodDefinition<Args> {
 
 export function defineMethod<Args>(definition: MethodDefinition<Args>): RpcMethod {
   const { name, required = [], optional = [], agentScoped = true, cancellable = true, schema, handle } = definition;
+  const { aliases = {}, v3 = false } = definition;
+  const params = agentScoped ? [...optional, 'agent_id'] : optional;
   return {
-    signature: { method: name, required, optional: agentScoped ? [...optional, 'agent_id'] : optional },
+    signature: { method: name, required, optional: v3 ? ['req', ...params] : params, aliases },
     cancellable,
-    invoke: async (bound, context) => await handle(parseArguments(schema, bound), context),
+    invoke: (bound, context) => handle(parseArguments(schema, v3 ? requestOf(bound['req']) : bound), context),
   };
+}
+
+/** @throws ValueError, BackendAISchemaValidationFailed as the reference answers (rpc.md §4.6). */
+function requestOf(req: unknown): unknown {
+  if (req === undefined) throw malformed("v3 RPC body is missing the 'req' envelope field", { field: 'req' });
+  if (typeof req !== 'object' || req === null || Array.isArray(req)) throw schemaMismatch('req must be a map');
+  return req;
 }

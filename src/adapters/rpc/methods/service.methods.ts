@@ -29,4 +29,15 @@ export const serviceMethods: readonly RpcMethod[] = [
         : { status: result.status };
     },
   }),
+
+  /** rpc.md §6.12: nothing to stop is a success, also of a kernel that isn't there. */
+  defineMethod({
+    name: 'shutdown_service',
+    required: ['kernel_id', 'service'],
+    schema: z.object({ kernel_id: kernelId, service: z.string().max(256) }),
+    handle: async ({ kernel_id, service }, { useCases, signal }) => {
+      await useCases.kernelCare.shutdownService(kernel_id, service, signal);
+      return null;
+    },
+  }),
 ];

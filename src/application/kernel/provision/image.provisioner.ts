@@ -1,5 +1,5 @@
 import { inject, injectable } from 'inversify';
-import type { PullProgress } from '../../ports/container-engine.port.js';
+import type { TransferProgress } from '../../ports/container-engine.port.js';
 import { EnsureImage } from '../../image/ensure-image.js';
 import type { Call } from '../../ports/call.js';
 import { Clock } from '../../ports/clock.port.js';
@@ -25,7 +25,7 @@ export class ImageProvisioner implements Provisioner {
   async setup(live: LiveKernel, call: Call): Promise<void> {
     const { kernel } = live;
     const ids = { kernel_id: kernel.id, session_id: kernel.sessionId };
-    const layers = new Map<string, PullProgress>();
+    const layers = new Map<string, TransferProgress>();
     let toldAt = -Infinity;
     live.image = await this.images.execute(
       kernel.spec.image,
@@ -50,7 +50,7 @@ export class ImageProvisioner implements Provisioner {
   }
 }
 
-function describe(layers: readonly PullProgress[]): string {
+function describe(layers: readonly TransferProgress[]): string {
   const total = layers.reduce((sum, layer) => sum + layer.totalBytes, 0);
   const current = layers.reduce((sum, layer) => sum + layer.currentBytes, 0);
   const percent = total > 0 ? ` ${Math.floor((100 * current) / total)} %` : '';

@@ -5,6 +5,7 @@ import { containerLabels } from '../../../domain/kernel/container-labels.js';
 import { containerName } from '../../../domain/kernel/container-name.js';
 import type { Kernel } from '../../../domain/kernel/kernel.js';
 import type { VfolderMount } from '../../../domain/kernel/kernel-spec.js';
+import { clusterHosts, clusterNetwork, intrinsicPortsFile } from '../../../domain/network/cluster-network.js';
 import { unifiedDevices } from '../../../domain/resource/resource-spec.js';
 import { writeResourceTxt } from '../../../domain/resource/resource-txt.js';
 import { buildEnvironment } from '../../../domain/scratch/build-environment.js';
@@ -16,6 +17,7 @@ import { resolveMounts } from '../../../domain/vfolder/mount-rules.js';
 import { AgentSettings } from '../../agent-settings.js';
 import { AcceleratorPlugins, type ContainerContribution } from '../../ports/accelerator-plugin.port.js';
 import type { ContainerSpec, Mount } from '../../ports/container-engine.port.js';
+import { IdGenerator } from '../../ports/id-generator.port.js';
 import { RunnerRuntime } from '../../ports/runner-runtime.port.js';
 import { ScratchStore } from '../../ports/scratch-store.port.js';
 import { attachedDevices, slotTypesOf } from '../device-kinds.js';
@@ -44,6 +46,7 @@ export class KernelComposer {
     @inject(AcceleratorPlugins) private readonly plugins: AcceleratorPlugins,
     @inject(RunnerRuntime) private readonly runtime: RunnerRuntime,
     @inject(ScratchStore) private readonly scratch: ScratchStore,
+    @inject(IdGenerator) private readonly ids: IdGenerator,
   ) {}
 
   compose(live: LiveKernel): Composition {
@@ -52,7 +55,7 @@ export class KernelComposer {
     const labels = parseImageLabels({ ...live.image?.labels, ...spec.image.labels });
     const identity = resolveIdentity(spec.identity, labels.uidMatch, this.settings.container);
     const launch = this.runtime.launch(labels.runtimeType, labels.runtimePath);
-    const vfolders = this.#vfolders(kernel);
+    const vfolders = this.vfolders(kernel);
     const contributions = this.#contributions(kernel);
     const environ = this.#environment(kernel, labels, identity, vfolders, contributions);
     const mounts = this.#mounts(kernel, vfolders, [...launch.mounts, ...contributions.flatMap((c) => c.mounts ?? [])]);
@@ -60,10 +63,10 @@ export class KernelComposer {
     const isRestart = kernel.state === 'RESTARTING';
     const files = isRestart
       ? planConfigFiles(environ, resourceTxt)
-      : planScratchFiles({ spec, environ, resourceTxt, mounts: vfolders });
+      : planScratchFiles({ spec, environ, resourceTxt, hostKeySeed: this.ids.hex(32), mounts: vfolders });
     return {
       identity,
-      files,
+      files: [...files, ...this.#hostPortFiles(kernel)],
       container: {
         ...this.#base(kernel, labels),
         entrypoint: launch.entrypoint,
@@ -95,6 +98,12 @@ export class KernelComposer {
     };
   }
 
+  /** The mounts that a kernel really gets, by absolute kernel paths. */
+  vfolders({ spec }: Kernel): readonly VfolderMount[] {
+    const mounts = resolveMounts(spec.mounts, this.settings.container.protectedPaths);
+    return spec.preventVfolderMounts ? mounts.filter((mount) => mount.name === '.logs') : mounts;
+  }
+
   /** What does not depend on devices, mounts and the runner. */
   #base(kernel: Kernel, labels: ImageLabels) {
     const { spec } = kernel;
@@ -118,11 +127,6 @@ export class KernelComposer {
       user: '0:0',
       tty: true,
       stopSignal: 'SIGINT',
-      ports: planBindings(
-        kernel.servicePorts,
-        { inPort: kernel.replInPort, outPort: kernel.replOutPort },
-        container.bindHost,
-      ),
       ...this.#network(kernel),
       init: true,
       capDrop: ['ALL'],
@@ -135,21 +139,37 @@ export class KernelComposer {
           compress: 'false',
         },
       },
-      extraHosts: [],
     };
   }
 
   /** Cluster network of the Manager (lifecycle.md §1.9), or the configured bridge, or the engine's default. */
-  #network({ spec }: Kernel): Pick<ContainerSpec, 'network'> {
-    const { mode, network_name: name } = spec.cluster.networkConfig;
-    if (mode === 'bridge' && typeof name === 'string') return { network: { name, aliases: [spec.clusterHostname] } };
-    const bridge = this.settings.container.alternativeBridge;
-    return bridge === null ? {} : { network: { name: bridge, aliases: [] } };
+  #network({
+    spec,
+    servicePorts,
+    replInPort,
+    replOutPort,
+  }: Kernel): Pick<ContainerSpec, 'network' | 'ports' | 'extraHosts'> {
+    const { bindHost, alternativeBridge } = this.settings.container;
+    const network = clusterNetwork(spec.cluster.networkConfig);
+    // There is nothing to publish on the host's own network.
+    if (network.kind === 'host')
+      return { network: { name: 'host', aliases: [] }, ports: [], extraHosts: clusterHosts(spec) };
+    const published = {
+      ports: planBindings(servicePorts, { inPort: replInPort, outPort: replOutPort }, bindHost),
+      extraHosts: [],
+    };
+    if (network.kind === 'named') {
+      return { ...published, network: { name: network.name, aliases: [spec.clusterHostname] } };
+    }
+    return alternativeBridge === null ? published : { ...published, network: { name: alternativeBridge, aliases: [] } };
   }
 
-  #vfolders({ spec }: Kernel): readonly VfolderMount[] {
-    const mounts = resolveMounts(spec.mounts, this.settings.container.protectedPaths);
-    return spec.preventVfolderMounts ? mounts.filter((mount) => mount.name === '.logs') : mounts;
+  /** Tells a runner on the host's own network which ports are its own. */
+  #hostPortFiles({ spec, servicePorts, replInPort, replOutPort }: Kernel): readonly ScratchFile[] {
+    if (clusterNetwork(spec.cluster.networkConfig).kind !== 'host') return [];
+    const intrinsic = servicePorts.filter(({ name }) => name === 'sshd' || name === 'ttyd');
+    const services = intrinsic.map(({ name, hostPorts }) => [name, hostPorts[0] ?? 0] as const);
+    return [intrinsicPortsFile({ replin: replInPort, replout: replOutPort, ...Object.fromEntries(services) })];
   }
 
   #contributions({ allocation }: Kernel): readonly ContainerContribution[] {

@@ -6,7 +6,7 @@ import { RunSession } from '../../execution/run-session.js';
 import type { Call } from '../../ports/call.js';
 import { Clock } from '../../ports/clock.port.js';
 import { IdGenerator } from '../../ports/id-generator.port.js';
-import { type KernelRunner, KernelRunnerConnector } from '../../ports/kernel-runner.port.js';
+import { type KernelRunner, KernelRunnerConnector, type RunnerStatus } from '../../ports/kernel-runner.port.js';
 import type { LiveKernel } from '../live-kernel.js';
 import { PostMortem } from '../post-mortem.js';
 import type { Provisioner } from './provisioner.js';
@@ -60,17 +60,19 @@ export class RunnerProvisioner implements Provisioner {
       replOutPort: live.kernel.replOutPort,
     });
     live.runner = runner;
-    await this.#untilReady(live, runner, call.signal);
-    live.session = new RunSession(runner, this.clock, this.ids, { isRecovered });
+    // Before the first answer: what the runner kept for an agent comes ahead of it.
+    const session = new RunSession(runner, this.clock, this.ids, { isRecovered });
+    const { runs } = await this.#untilReady(live, runner, call.signal);
+    if (isRecovered && runs) session.learn(runs);
+    live.session = session;
   }
 
-  async #untilReady(live: LiveKernel, runner: KernelRunner, signal: AbortSignal): Promise<void> {
+  async #untilReady(live: LiveKernel, runner: KernelRunner, signal: AbortSignal): Promise<RunnerStatus> {
     const { initMs } = this.settings.timeouts;
     using deadline = this.clock.deadline(initMs, signal);
     for (;;) {
       try {
-        await runner.status({ signal: deadline.signal, timeoutMs: ATTEMPT_MS });
-        return;
+        return await runner.status({ signal: deadline.signal, timeoutMs: ATTEMPT_MS });
       } catch (error) {
         if (deadline.expired) {
           throw containerStartupTimeout(`the kernel runner did not answer within ${initMs / 1000} s`, {

@@ -5,7 +5,8 @@ import type { Call } from '../../ports/call.js';
 import { ContainerEngine } from '../../ports/container-engine.port.js';
 import { Logger } from '../../ports/logger.port.js';
 import { UsageSource } from '../../ports/usage-source.port.js';
-import { toRunUsage } from '../../statistics/sample-usage.use-case.js';
+import { KernelStatistics } from '../../statistics/kernel-statistics.use-case.js';
+import { ContainerLogKeeper } from '../container-log-keeper.js';
 import type { LiveKernel } from '../live-kernel.js';
 import { PostMortem } from '../post-mortem.js';
 import type { Provisioner } from './provisioner.js';
@@ -20,6 +21,8 @@ export class StartProvisioner implements Provisioner {
   constructor(
     @inject(ContainerEngine) private readonly engine: ContainerEngine,
     @inject(UsageSource) private readonly usage: UsageSource,
+    @inject(KernelStatistics) private readonly statistics: KernelStatistics,
+    @inject(ContainerLogKeeper) private readonly logs: ContainerLogKeeper,
     @inject(PostMortem) private readonly postMortem: PostMortem,
     @inject(AgentSettings) private readonly settings: AgentSettings,
     @inject(Logger) private readonly logger: Logger,
@@ -36,8 +39,7 @@ export class StartProvisioner implements Provisioner {
   }
 
   async teardown(live: LiveKernel, call: Call): Promise<void> {
-    const reading = live.usage?.read();
-    if (reading) live.lastUsage = toRunUsage(reading);
+    this.statistics.conclude(live);
     live.usage?.[Symbol.dispose]();
     live.usage = undefined;
     const id = live.kernel.containerId;
@@ -48,6 +50,7 @@ export class StartProvisioner implements Provisioner {
       // What does not stop is killed by its removal, the stage that comes next.
       this.logger.warn(`the container did not stop: ${messageOf(error)}`, { kernel_id: live.kernel.id });
     }
+    await this.logs.keep(live);
   }
 
   async adopt(live: LiveKernel, call: Call): Promise<void> {
@@ -55,5 +58,6 @@ export class StartProvisioner implements Provisioner {
     const details = await this.postMortem.mustLive(id, call);
     live.usage?.[Symbol.dispose]();
     live.usage = this.usage.open({ id, pid: details.pid, cgroupParent: details.cgroupParent });
+    this.statistics.begin(live);
   }
 }

@@ -51,10 +51,14 @@ export const agentSection = section('The agent process: who it is, where it list
     'Second address of the HTTP application (health, metrics, kernels). Unset: it listens at [watcher] service-addr only.',
     { aliases: ['service-addr'], example: '"127.0.0.1:6003"' },
   ),
-  'announce-internal-addr': known(hostPort, 'Address announced for the HTTP application.', {
-    aliases: ['announce-addr'],
-    example: '"host.docker.internal:6003"',
-  }),
+  'announce-internal-addr': optional(
+    hostPort,
+    'Address announced for the HTTP application. Unset: the advertised host and the port of internal-addr.',
+    {
+      aliases: ['announce-addr'],
+      example: '"host.docker.internal:6003"',
+    },
+  ),
   'ssl-enabled': known(boolean, 'TLS of the HTTP application. Not available yet: true is refused.', {
     example: 'false',
   }),
@@ -73,14 +77,12 @@ export const agentSection = section('The agent process: who it is, where it list
   'kernel-creation-concurrency': key(integer(1, 32), 4, 'Kernels created at the same time; more wait.'),
   'sync-container-lifecycles.enabled': key(boolean, true, 'Compare kernels with containers again and again.'),
   'sync-container-lifecycles.interval': key(seconds(), 10, 'Seconds between two comparisons.'),
-  'utilization-metric.node.enable': known(boolean, 'Node statistics.', { example: 'true' }),
-  'utilization-metric.node.interval': known(seconds(0.1), 'Seconds between node statistics.', { example: '30' }),
-  'utilization-metric.container.enable': known(boolean, 'Container statistics.', { example: 'true' }),
-  'utilization-metric.container.interval': known(seconds(0.1), 'Seconds between container statistics.', {
-    example: '30',
-  }),
-  'utilization-metric.process.enable': known(boolean, 'Process statistics.', { example: 'true' }),
-  'utilization-metric.process.interval': known(seconds(0.1), 'Seconds between process statistics.', { example: '30' }),
+  'utilization-metric.node.enable': key(boolean, true, 'Node statistics.'),
+  'utilization-metric.node.interval': key(seconds(0.1), 30, 'Seconds between node statistics.'),
+  'utilization-metric.container.enable': key(boolean, true, 'Container statistics.'),
+  'utilization-metric.container.interval': key(seconds(0.1), 30, 'Seconds between container statistics.'),
+  'utilization-metric.process.enable': key(boolean, true, 'Process statistics.'),
+  'utilization-metric.process.interval': key(seconds(0.1), 30, 'Seconds between process statistics.'),
   'agent-sock-port': known(integer(1024, 65_535), 'Port of the socket for helpers in containers.', { example: '6007' }),
   'mount-path': known(path, 'Base of volumes mounted by event.', { example: '"/mnt/volumes"' }),
   'mount-path-uid-gid': known(
@@ -90,13 +92,22 @@ export const agentSection = section('The agent process: who it is, where it list
       example: '"1000:1000"',
     },
   ),
-  'cohabiting-storage-proxy': known(boolean, 'A Storage Proxy runs on this machine.', { example: 'true' }),
+  'cohabiting-storage-proxy': key(
+    boolean,
+    true,
+    'A Storage Proxy runs on this machine and mounts the volumes; the agent only says that they are there.',
+  ),
+  'event-wire': key(
+    oneOf(['auto', 'A', 'B', 'dual']),
+    'auto',
+    'Form of the events sent to the Manager: "A" is read up to 26.8, "B" from 26.9, "dual" by all. "auto" does as the Managers do, and "dual" while it is not clear. Not known to the reference.',
+  ),
   'pid-file': known(path, 'File that gets the process id.', {
     env: [{ name: 'BACKEND_PID_FILE' }],
     example: '"/run/backend.ai/agent.pid"',
   }),
   'event-loop': known(oneOf(['asyncio', 'uvloop']), 'Event loop of the reference.', { example: '"asyncio"' }),
-  'skip-manager-detection': known(boolean, 'Start without waiting for a Manager.', { example: 'false' }),
+  'skip-manager-detection': key(boolean, false, 'Start without waiting for a Manager.'),
   'aiomonitor-termui-port': known(integer(1, 65_535), 'Debugging port of the reference.', {
     aliases: ['aiomonitor-port'],
     example: '38200',
@@ -110,8 +121,8 @@ export const agentSection = section('The agent process: who it is, where it list
   'block-compute-plugins': known(pluginNames, 'Not these accelerator plug-ins.', { example: '["rocm"]' }),
   'allow-network-plugins': known(pluginNames, 'Only these network plug-ins.', { example: '["overlay"]' }),
   'block-network-plugins': known(pluginNames, 'Not these network plug-ins.', { example: '["host"]' }),
-  'image-commit-path': known(path, 'Directory of committed images.', { example: '"./tmp/backend.ai/commit"' }),
-  'abuse-report-path': known(path, 'Directory of abuse reports.', { example: '"/var/lib/backend.ai/abuse"' }),
+  'image-commit-path': key(path, './tmp/backend.ai/commit', 'Directory of committed images.'),
+  'abuse-report-path': optional(path, 'Directory of abuse reports.', { example: '"/var/lib/backend.ai/abuse"' }),
   'force-terminate-abusing-containers': known(boolean, 'Destroy kernels that are reported for abuse.', {
     example: 'false',
   }),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { key, section } from '../key-definition.js';
-import { boolean, size, text, type ValueType } from '../value-type.js';
+import { boolean, kebabKeys, size, text, type ValueType } from '../value-type.js';
 
 /** A pretended device: `[accelerator.mock] devices`. */
 export interface MockDevice {
@@ -10,12 +10,6 @@ export interface MockDevice {
   readonly processingUnits: number;
   /** `null` = unknown. */
   readonly numaNode: number | null;
-}
-
-/** `processing_units` and `processing-units` are the same key. */
-function kebabKeys(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name.replaceAll('_', '-'), item as unknown]));
 }
 
 const device = z.preprocess(

@@ -1,0 +1,91 @@
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { RedisClusterMessages } from '../../src/adapters/redis/redis-cluster-messages.adapter.js';
+import type { ClusterMessage } from '../../src/application/ports/cluster-messages.port.js';
+import { MemoryLogger } from '../support/memory-logger.js';
+import { startMoodyProxy } from '../support/moody-proxy.js';
+import { realClock } from '../support/real-clock.js';
+import { type RedisHost, startRedisHost } from '../support/redis-host.js';
+
+const CHANNEL = 'events_all';
+const GARBAGE = 100_000;
+
+const message = (dirName: string): string => {
+  const body = { dir_name: dirName, volume_backend_name: 'v', quota_scope_id: 'user:x', fs_location: 'l' };
+  return JSON.stringify({ name: 'do_volume_mount', source: 'manager', payload: JSON.stringify(body) });
+};
+
+describe('RedisClusterMessages', () => {
+  let server: RedisHost;
+  let manager: Redis;
+  beforeAll(async () => {
+    server = await startRedisHost({ config: ['client-output-buffer-limit pubsub 256mb 128mb 60'] });
+    manager = new Redis(server.port, '127.0.0.1', { replyMapping: 'legacy', commandTimeout: 2_000 });
+    manager.on('error', () => undefined);
+  });
+  afterAll(async () => {
+    manager.disconnect();
+    await server[Symbol.asyncDispose]();
+  });
+
+  const open = (port = server.port) => {
+    const logger = new MemoryLogger();
+    const messages = new RedisClusterMessages({
+      settings: { address: { host: '127.0.0.1', port } },
+      clock: realClock,
+      logger,
+    });
+    const heard: string[] = [];
+    messages.subscribe(({ body }: ClusterMessage) => heard.push(body.dirName));
+    return { messages, heard, logger, [Symbol.asyncDispose]: () => messages[Symbol.asyncDispose]() };
+  };
+  /** Nothing is remembered for a listener that is not there: said until it is heard. */
+  const sayUntilHeard = (name: string, heard: readonly string[]) =>
+    vi.waitFor(async () => {
+      await manager.publish(CHANNEL, message(name));
+      await realClock.sleep(50);
+      expect(heard).toContain(name);
+    }, 10_000);
+
+  it('hears again after the server was away, stood still, and reset connections', async () => {
+    await using proxy = await startMoodyProxy(server.port);
+    await using listener = open(proxy.port);
+    await sayUntilHeard('first', listener.heard);
+    await server.kill();
+    await realClock.sleep(500);
+    await server.start();
+    await sayUntilHeard('after a kill', listener.heard);
+    await server.signal('SIGSTOP');
+    await realClock.sleep(1_500);
+    await server.signal('SIGCONT');
+    await sayUntilHeard('after a pause', listener.heard);
+    proxy.isMoody = true;
+    await realClock.sleep(1_500);
+    proxy.isMoody = false;
+    await sayUntilHeard('after resets', listener.heard);
+    await manager.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await sayUntilHeard('after it was thrown out', listener.heard);
+  });
+
+  it(`hears through ${GARBAGE} messages of garbage, and keeps nothing of them`, async () => {
+    await using listener = open();
+    await sayUntilHeard('before', listener.heard);
+    const before = process.memoryUsage().heapUsed;
+    const kinds = [
+      '{',
+      '"do_volume_',
+      message('x').slice(1),
+      '{"name":"do_volume_mount","payload":"{}"}',
+      '\u0000'.repeat(500),
+    ];
+    for (let n = 0; n < GARBAGE / 1_000; n++) {
+      const pipeline = manager.pipeline();
+      for (let k = 0; k < 1_000; k++) pipeline.publish(CHANNEL, kinds[k % kinds.length] ?? '');
+      await pipeline.exec();
+    }
+    await sayUntilHeard('after', listener.heard);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(100 * 1024 ** 2);
+    expect(listener.logger.lines.length).toBeLessThanOrEqual(10);
+    expect(new Set(listener.heard)).toEqual(new Set(['before', 'after']));
+  });
+});

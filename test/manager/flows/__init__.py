@@ -1,0 +1,45 @@
+"""Flows: what users and operators do, each with the real Manager. A flow is a coroutine that asserts what must be so."""
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from lab import Lab
+
+LANES = ("users", "agents", "suite", "end")
+
+
+@dataclass(frozen=True)
+class Flow:
+    name: str
+    what: str
+    run: Callable[[Lab], Awaitable[None]]
+    lane: str
+    """`users` share the first agent and run beside each other; `agents` stop, kill and lose the second agent, one at a
+    time; `suite` are the official specs; `end` come when all others are done."""
+    seconds: float
+    known: Mapping[str, str]
+    """By kind of agent, why it fails here: known, so it does not fail the run."""
+
+
+FLOWS: list[Flow] = []
+
+
+def flow(
+    lane: str = "users", *, seconds: float = 120, **known: str
+) -> Callable[[Callable[[Lab], Awaitable[None]]], Callable[[Lab], Awaitable[None]]]:
+    """Registers a coroutine under its name; the first line of its docstring tells what it shows."""
+
+    def register(run: Callable[[Lab], Awaitable[None]]) -> Callable[[Lab], Awaitable[None]]:
+        what = (run.__doc__ or "").strip().splitlines()[0]
+        FLOWS.append(Flow(run.__name__.replace("_", "-"), what, run, lane, seconds, known))
+        return run
+
+    return register
+
+
+def all_flows() -> list[Flow]:
+    for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
+        importlib.import_module(f"{__name__}.{module}")
+    return FLOWS

@@ -1,0 +1,73 @@
+"""Where the lab is: folders, ports, names. Everything is on 127.0.0.1 and below one folder."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+VERSION = os.environ.get("MANAGER_VERSION", "26.9.6")
+KERNEL_IMAGE = os.environ.get("KERNEL_IMAGE", "backend.ai-agent/manager-kernel:1")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "backend.ai-agent"
+PROJECT = Path(os.environ.get("PROJECT") or Path(__file__).resolve().parents[3])
+HERE = Path(__file__).resolve().parents[1]
+PYTHON = sys.executable
+INSTALLER = Path(sys.prefix) / f"lib/python3.{sys.version_info.minor}/site-packages/ai/backend/install"
+
+# Of the installer's public example fixtures.
+ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
+SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+NAMESPACE = "local"
+# Slots of a small machine, times this: more sessions at once than cores. Both agents know the variable.
+CPU_OVERCOMMIT = "8"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All ports of the lab, counted from one; kernels get two ranges of 400 above them."""
+
+    base: int
+
+    def __getattr__(self, name: str) -> int:
+        try:
+            return self.base + _OFFSETS[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def kernels(self, number: int) -> tuple[int, int]:
+        first = self.base + 100 + 400 * (number - 1)
+        return first, first + 399
+
+
+_OFFSETS = {
+    name: offset
+    for offset, name in enumerate(
+        "postgres redis etcd etcd_peer registry private_registry manager manager_internal app_proxy prometheus tap".split()
+    )
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    root: Path
+    ports: Ports
+
+    @property
+    def registry(self) -> str:
+        return f"127.0.0.1:{self.ports.registry}"
+
+    @property
+    def image(self) -> str:
+        """The canonical name by which the Manager knows the kernel image."""
+        return f"{self.registry}/lab/python:3.11-debian12"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "log"
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.ports.manager}"
+
+
+def base_port() -> int:
+    return int(os.environ.get("MANAGER_LAB_PORT", "21000"))
