@@ -1,17 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { toEnvelope, type WireGeneration } from '../../src/adapters/redis/wire/envelope.js';
 import type { AgentEvent } from '../../src/domain/event/agent-event.js';
+import { MANAGER_PYTHON, managerPythonMissing, OLDER_COMMONS } from '../support/manager-python.js';
 
 /**
- * The reference's own libraries read what we send. They are told by the environment, since few machines have them:
- * `BAI_PYTHON` is a Python with backend.ai-common 26.9 (generation B), `BAI_COMMON_A` a folder with an unpacked
- * backend.ai-common of 26.8.3 or 26.4 (generation A) that the same Python can import.
+ * The reference's own libraries read what we send: backend.ai-common 26.9 (generation B) of a real Manager's Python, and
+ * older ones (generation A) that the same Python imports from their folders.
  */
-const PYTHON = process.env['BAI_PYTHON'];
-const FOLDERS = (process.env['BAI_COMMON_A'] ?? '').split(':').filter((folder) => folder !== '');
 const READER = fileURLToPath(new URL('../fixtures/events/read_events.py', import.meta.url));
 const READ_MS = 60_000;
 const SENDER = { agentId: 'i-node01', resourceGroup: 'default', rpcAddress: 'tcp://10.0.0.5:6001' };
@@ -67,7 +65,7 @@ function ours(vector: Vector, generation: WireGeneration): object {
 function read(messages: readonly object[], folder?: string): readonly Reading[] {
   const input = JSON.stringify(messages);
   const args = ['-I', READER, ...(folder === undefined ? [] : [folder])];
-  const output = execFileSync(PYTHON ?? '', args, { input, timeout: READ_MS, maxBuffer: 64 * 2 ** 20 });
+  const output = execFileSync(MANAGER_PYTHON, args, { input, timeout: READ_MS, maxBuffer: 64 * 2 ** 20 });
   return JSON.parse(output.toString('utf8')) as Reading[];
 }
 
@@ -86,11 +84,9 @@ function withoutImages({ values, ...reading }: Reading): Reading {
   return { ...reading, values: { ...values, agent_info: { ...info, images: undefined } } };
 }
 
-const missing =
-  PYTHON !== undefined && existsSync(PYTHON) ? undefined : 'BAI_PYTHON names no Python with backend.ai-common';
+const missing = await managerPythonMissing();
 if (missing !== undefined) process.stderr.write(`SKIPPED: the reference reads our events: ${missing}\n`);
-if (FOLDERS.length === 0)
-  process.stderr.write('SKIPPED: generation A: BAI_COMMON_A names no unpacked backend.ai-common\n');
+if (OLDER_COMMONS.length === 0) process.stderr.write('SKIPPED: generation A: no unpacked backend.ai-common is there\n');
 
 describe.skipIf(missing !== undefined)('the reference reads our events', () => {
   it.each(['B', 'dual'] as const)('with the library of 26.9, sent as %s', (generation) => {
@@ -100,35 +96,34 @@ describe.skipIf(missing !== undefined)('the reference reads our events', () => {
     expect(got).toEqual(wanted);
   });
 
-  it.each(FOLDERS.flatMap((folder) => (['A', 'dual'] as const).map((generation) => [folder, generation] as const)))(
-    'with the library in %s, sent as %s',
-    (folder, generation) => {
-      // Of two libraries that wrote the same: the newer one's, in the order of the vectors in words.
-      const like = (vector: Vector) =>
-        ALL.filter(
-          (other) =>
-            other.generation === 'A' &&
-            other.library.endsWith('26.8.3') &&
-            other.event === vector.event &&
-            other.delivery === vector.delivery,
-        );
-      const twins = IN_WORDS.map((vector) => {
-        const index = IN_WORDS.filter(
-          ({ event, delivery }) => event === vector.event && delivery === vector.delivery,
-        ).indexOf(vector);
-        return withoutMetadata(theirs(like(vector)[index] ?? vector));
-      });
-      const wanted = read(twins, folder).map(withoutImages);
-      const got = read(
-        IN_WORDS.map((vector) => ours(vector, generation)),
-        folder,
-      ).map(withoutImages);
-      expect(wanted.filter(({ error }) => error !== undefined)).toEqual([]);
-      expect(got).toEqual(wanted);
-    },
-  );
+  it.each(
+    OLDER_COMMONS.flatMap((folder) => (['A', 'dual'] as const).map((generation) => [folder, generation] as const)),
+  )('with the library in %s, sent as %s', (folder, generation) => {
+    // Of two libraries that wrote the same: the newer one's, in the order of the vectors in words.
+    const like = (vector: Vector) =>
+      ALL.filter(
+        (other) =>
+          other.generation === 'A' &&
+          other.library.endsWith('26.8.3') &&
+          other.event === vector.event &&
+          other.delivery === vector.delivery,
+      );
+    const twins = IN_WORDS.map((vector) => {
+      const index = IN_WORDS.filter(
+        ({ event, delivery }) => event === vector.event && delivery === vector.delivery,
+      ).indexOf(vector);
+      return withoutMetadata(theirs(like(vector)[index] ?? vector));
+    });
+    const wanted = read(twins, folder).map(withoutImages);
+    const got = read(
+      IN_WORDS.map((vector) => ours(vector, generation)),
+      folder,
+    ).map(withoutImages);
+    expect(wanted.filter(({ error }) => error !== undefined)).toEqual([]);
+    expect(got).toEqual(wanted);
+  });
 
-  it.each(FOLDERS)('and a reason that %s may not know does not make an event unreadable', (folder) => {
+  it.each(OLDER_COMMONS)('and a reason that %s may not know does not make an event unreadable', (folder) => {
     const [vector] = IN_WORDS.filter(({ event }) => event === 'kernel_terminated');
     const text = vector?.stream_fields?.['payload'] as string;
     const changed = text.replace(/"reason":"[^"]*"/, '"reason":"triggered-by-scheduler"');

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AgentHome } from '../support/agent-home.js';
 import type { Daemon } from '../support/daemon.js';
 import { testImage } from '../support/images.js';
-import { managerPythonMissing } from '../support/manager-python.js';
+import { MANAGER_PYTHON, managerPythonMissing } from '../support/manager-python.js';
 import { ManagerReader } from '../support/manager-reader.js';
 import { type RedisServerUnderTest, startRedis } from '../support/redis-server.js';
 
@@ -171,7 +171,7 @@ describe('what Managers find in Redis and Prometheus', () => {
     await until(() => document(container));
     const ids = { agent: home.agentId, kernel: KERNEL, container };
     const address = `127.0.0.1:${server.settings.address.port}`;
-    const { stdout } = await run(process.env['BAI_PYTHON'] ?? '', ['-I', READER, address, JSON.stringify(ids)]);
+    const { stdout } = await run(MANAGER_PYTHON, ['-I', READER, address, JSON.stringify(ids)]);
     const seen = JSON.parse(stdout) as Record<string, unknown>;
     expect(seen).toMatchObject({
       kernel: { cpu_util: { unit_hint: 'millicores', capacity: '1000' }, mem: { capacity: String(256 * MIB) } },

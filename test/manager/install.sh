@@ -72,6 +72,14 @@ make_environment() {
   touch "$venv/.complete"
 }
 
+# The library of the last release that wrote events of generation A: the interop tests let it read ours.
+older_library() {
+  local folder=$cache/common-26.8.3
+  [ -d "$folder" ] && return 0
+  "$venv/bin/pip" install -q --ignore-requires-python --no-deps --target "$folder.new" backend.ai-common==26.8.3 &&
+    mv "$folder.new" "$folder" || say "backend.ai-common 26.8.3 could not be had: generation A is not read back"
+}
+
 # Debian's own python3 and ipykernel, labelled as a Backend.AI image: no registry is needed for it.
 build_image() {
   local root
@@ -102,5 +110,6 @@ build_image() {
 install_packages
 docker info >/dev/null 2>&1 || impossible "no Docker engine answers"
 make_environment
+older_library
 build_image
 echo "$venv/bin/python"

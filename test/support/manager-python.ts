@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -9,24 +11,33 @@ const CLIENT = fileURLToPath(new URL('../fixtures/rpc/manager_client.py', import
 const IMPORT_MS = 60_000;
 const CALLS_MS = 90_000;
 
-/** A Python with the packages of a real Backend.AI Manager (26.9.6), told by the environment. */
-const python = process.env['BAI_PYTHON'];
+/** Where `npm run test:manager` keeps what it made (test/manager/install.sh). */
+const CACHE = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'backend.ai-agent');
+
+/** A Python with the packages of a real Backend.AI Manager (26.9.6): `BAI_PYTHON`, or that of `npm run test:manager`. */
+export const MANAGER_PYTHON = process.env['BAI_PYTHON'] ?? join(CACHE, 'manager-26.9.6', 'bin', 'python');
+
+/** Folders with an unpacked backend.ai-common of a release that writes events of generation A. */
+export const OLDER_COMMONS = (process.env['BAI_COMMON_A'] ?? join(CACHE, 'common-26.8.3'))
+  .split(':')
+  .filter((folder) => existsSync(folder));
+
+const HINT = 'run `npm run test:manager` once, or set BAI_PYTHON';
 
 /** Why there is none, or `undefined` if there is one. */
 export async function managerPythonMissing(): Promise<string | undefined> {
-  if (python === undefined) return 'BAI_PYTHON does not name a Python with the packages of a Backend.AI Manager';
-  if (!existsSync(python)) return `BAI_PYTHON names ${python}, which is not there`;
+  if (!existsSync(MANAGER_PYTHON)) return `there are no packages of a Backend.AI Manager: ${HINT}`;
   try {
-    await run(python, ['-I', '-c', 'import ai.backend.common.clients.agent.client'], { timeout: IMPORT_MS });
+    await run(MANAGER_PYTHON, ['-I', '-c', 'import ai.backend.common.clients.agent.client'], { timeout: IMPORT_MS });
     return undefined;
   } catch {
-    return `${python} does not have the package backend.ai-common`;
+    return `${MANAGER_PYTHON} does not have the package backend.ai-common`;
   }
 }
 
 /** What the Manager's own client decoded of our answers, by method. Rejects with its stderr when it fails. */
 export async function managerClient(endpoint: string, keys?: object): Promise<Record<string, unknown>> {
   const args = ['-I', CLIENT, endpoint, ...(keys === undefined ? [] : [JSON.stringify(keys)])];
-  const { stdout } = await run(python ?? '', args, { timeout: CALLS_MS });
+  const { stdout } = await run(MANAGER_PYTHON, args, { timeout: CALLS_MS });
   return JSON.parse(stdout) as Record<string, unknown>;
 }
