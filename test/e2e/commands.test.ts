@@ -97,8 +97,8 @@ describe('ag create, kernels, status', () => {
       version: expect.stringMatching(/^\d+\.\d+\.\d+/),
       ready: true,
       slots: { total: expect.anything(), occupied: { cpu: '1', mem: '134217728' }, available: expect.anything() },
-      // Two for the runner, one for port 8000.
-      ports: { free: 37, used: 3 },
+      // Two for the runner, one for sshd, one for port 8000.
+      ports: { free: 36, used: 4 },
       kernels: { PREPARING: 0, RUNNING: 1, RESTARTING: 0, TERMINATING: 0, TERMINATED: 0 },
       dependencies: [{ group: 'container', component: 'docker', healthy: true, latency_ms: NUMBER, error: null }],
     });

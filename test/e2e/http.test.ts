@@ -74,6 +74,8 @@ describe('probes', () => {
             is_healthy: true,
             last_checked_at: TEXT,
             error_message: null,
+            latency_ms: expect.any(Number),
+            since: TEXT,
           },
         ],
         timestamp: TEXT,

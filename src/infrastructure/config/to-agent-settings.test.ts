@@ -60,7 +60,10 @@ test('the defaults', () => {
       logMaxLengthBytes: 10 * 1024 ** 2,
       openFilesLimit: 4096,
       timeZoneFiles: ['/etc/localtime'],
-      protectedPaths: ['/tmp/backend.ai/scratches', '/tmp/backend.ai/ipc', '/tmp/backend.ai/var'],
+      protectedPaths: [
+        ...['/tmp/backend.ai/scratches', '/tmp/backend.ai/ipc', '/tmp/backend.ai/var'],
+        expect.stringMatching(/tmp\/backend\.ai\/commit$/),
+      ],
     },
     resource: {
       reservedCpu: 0,

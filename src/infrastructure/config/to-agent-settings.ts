@@ -96,7 +96,10 @@ export function toAgentSettings(config: LoadedConfig, host: HostFacts, version: 
       logChunkBytes: config.values['container-logs']['chunk-size'],
       openFilesLimit: Math.min(MAX_OPEN_FILES, host.openFilesLimit),
       timeZoneFiles: host.timeZoneFiles,
-      protectedPaths: [container['scratch-root'], agent['ipc-base-path'], agent['var-base-path']],
+      protectedPaths: [
+        ...[container['scratch-root'], agent['ipc-base-path'], agent['var-base-path']],
+        agent['image-commit-path'],
+      ],
     },
     statistics: {
       node: metric('node'),
