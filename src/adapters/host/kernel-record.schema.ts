@@ -82,6 +82,11 @@ const servicePort = z.object({
   isInference: z.boolean(),
 });
 
+const batchOutcome = z.object({
+  reason: z.enum(['task-finished', 'task-failed', 'task-timeout']),
+  exitCode: z.number(),
+});
+
 const record = z.object({
   version: z.literal(1),
   agentId: text,
@@ -97,7 +102,10 @@ const record = z.object({
   startedAtMs: z.number().nullable(),
   terminationReason: z.enum([...COMMON_REASONS, ...ADDED_REASONS]).nullable(),
   batch: z
-    .object({ code: text, startedAtMs: z.number(), timeoutMs: z.number().nullable(), isOver: z.boolean() })
+    .object({
+      ...{ code: text, startedAtMs: z.number(), timeoutMs: z.number().nullable(), isOver: z.boolean() },
+      end: z.object({ outcome: batchOutcome, atMs: z.number() }).exactOptional(),
+    })
     .exactOptional(),
 });
 

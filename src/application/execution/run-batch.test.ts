@@ -70,7 +70,15 @@ class Life {
 
   async finish(exitCode: number): Promise<void> {
     this.runner.emit('finished', JSON.stringify({ exitCode }));
+    await this.pass(2_000);
+  }
+
+  async pass(ms: number): Promise<void> {
     await settle();
+    for (let passed = 0; passed < ms; passed += 100) {
+      await this.clock.advance(100);
+      await settle();
+    }
   }
 
   get outcomes(): readonly unknown[] {
@@ -156,8 +164,58 @@ describe('RunBatch', () => {
   it('does not even start with no time at all', async () => {
     const life = Life.first();
     await life.trigger({ timeoutMs: 0 });
+    await life.pass(2_000);
     expect(life.execs).toEqual([]);
     expect(life.outcomes).toEqual([['session_failure', 'task-timeout', -2]]);
+  });
+
+  it('tells an end no sooner than two seconds after it was asked for the job', async () => {
+    const life = Life.first();
+    await life.trigger();
+    life.runner.emit('finished', '{"exitCode": 0}');
+    await life.pass(1_900);
+    expect(life.outcomes).toEqual([]);
+    await life.pass(100);
+    expect(life.outcomes).toHaveLength(1);
+  });
+
+  it('does not keep an end back when the kernel is ended meanwhile', async () => {
+    const life = Life.first();
+    await life.trigger();
+    life.runner.emit('finished', '{"exitCode": 0}');
+    await life.pass(500);
+    life.live.kernel.become('TERMINATING');
+    await life.pass(100);
+    expect(life.outcomes).toEqual([['session_success', 'task-finished', 0]]);
+  });
+
+  it('tells an end again while nobody ends the kernel, and no more than three times', async () => {
+    const life = Life.first();
+    await life.trigger();
+    await life.finish(0);
+    const toldAt: number[] = [];
+    for (let second = 0; second < 400; second++) {
+      const before = life.outcomes.length;
+      await life.batches.repeatEnds();
+      if (life.outcomes.length > before) toldAt.push(second);
+      await life.clock.advance(1_000);
+    }
+    // The end was known two seconds before the first second counted here.
+    expect(toldAt).toEqual([13, 58, 298]);
+    expect(new Set(life.outcomes.map(String)).size).toBe(1);
+  });
+
+  it('tells an end again after a restart of the agent, and none of a kernel that is being ended', async () => {
+    const first = Life.first();
+    await first.trigger();
+    await first.finish(0);
+    const second = await first.again(undefined, 20_000);
+    await second.batches.repeatEnds();
+    expect(second.outcomes).toEqual([['session_success', 'task-finished', 0]]);
+    second.live.kernel.become('TERMINATING');
+    await second.clock.advance(600_000);
+    await second.batches.repeatEnds();
+    expect(second.outcomes).toHaveLength(1);
   });
 
   it('leaves the end of a kernel to the event of that', async () => {
@@ -175,11 +233,12 @@ describe('RunBatch', () => {
     await restarted.trigger();
     restarted.live.kernel.become('RESTARTING');
     await restarted.live.session!.close('restarting');
-    await settle();
+    await restarted.pass(2_000);
     expect(restarted.outcomes).toEqual([['session_failure', 'task-failed', -1]]);
     const refused = Life.first();
     refused.runner.onSend = () => Promise.reject(new Error('no'));
     await refused.trigger();
+    await refused.pass(2_000);
     expect(refused.outcomes).toEqual([['session_failure', 'task-failed', -1]]);
   });
 

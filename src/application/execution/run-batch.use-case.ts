@@ -8,7 +8,9 @@ import {
   type BatchJob,
   type BatchOutcome,
   batchOutcome,
+  dueRepetitions,
   remainingMs,
+  settlingMs,
 } from '../../domain/execution/batch-job.js';
 import type { ExecutionResult } from '../../domain/execution/execution.js';
 import type { SessionId } from '../../domain/kernel/kernel-id.js';
@@ -26,6 +28,8 @@ import { ExecuteCode } from './execute-code.use-case.js';
 const READ_MS = 30_000;
 /** A job that has run out of time is interrupted, and again after each of these pauses; the last one kills it. */
 const INTERRUPT_PAUSES_MS = [2_000, 1_000];
+/** How often to look whether the kernel is ended while the end of its job waits to be told. */
+const SETTLING_STEP_MS = 100;
 
 type BatchRequest = KernelRef & { readonly code: string; readonly timeoutMs: number | null };
 
@@ -40,6 +44,8 @@ type BatchRequest = KernelRef & { readonly code: string; readonly timeoutMs: num
 @injectable()
 export class RunBatch {
   readonly #underWay = new WeakSet<LiveKernel>();
+  /** How often the end was told again; a restarted agent counts anew. */
+  readonly #repetitions = new WeakMap<LiveKernel, number>();
 
   constructor(
     @inject(AgentSettings) private readonly settings: AgentSettings,
@@ -74,6 +80,21 @@ export class RunBatch {
     if (live.kernel.batch?.isOver === false) this.#start(live, true);
   }
 
+  /** Tells ends again that nobody acted upon: the kernel of a job that is over is still there. */
+  async repeatEnds(): Promise<void> {
+    for (const live of this.registry.all()) {
+      const job = live.kernel.batch;
+      if (!job?.end || this.#isEnding(live)) continue;
+      const due = dueRepetitions(job, this.clock.now());
+      if (due <= (this.#repetitions.get(live) ?? 0)) continue;
+      this.#repetitions.set(live, due);
+      this.logger.info('nobody ended the kernel of a batch job that is over: telling again', {
+        kernel_id: live.kernel.id,
+      });
+      await this.#tell(live.kernel.sessionId, job.end.outcome);
+    }
+  }
+
   #start(live: LiveKernel, isResumed: boolean): void {
     if (this.#underWay.has(live)) return;
     this.#underWay.add(live);
@@ -90,12 +111,24 @@ export class RunBatch {
     await Promise.allSettled([live.creation, live.adoption]);
     const job = kernel.batch;
     if (!job) return;
-    const outcome = await this.#outcomeOf(live, job, isResumed);
+    const outcome = job.end?.outcome ?? (await this.#outcomeOf(live, job, isResumed));
     if (!outcome) return;
-    kernel.batch = { ...job, isOver: true };
     this.logger.info(`batch job ended: ${outcome.reason}`, { kernel_id: kernel.id, exit_code: outcome.exitCode });
-    await this.#tell(kernel.sessionId, outcome);
+    const end = { outcome, atMs: this.clock.now() };
+    kernel.batch = { ...job, end };
     await this.#remember(live);
+    await this.#settle(live, job);
+    await this.#tell(kernel.sessionId, outcome);
+    kernel.batch = { ...job, end, isOver: true };
+    await this.#remember(live);
+  }
+
+  /** Until the Manager is done with starting the session, or the kernel is ended. */
+  async #settle(live: LiveKernel, job: BatchJob): Promise<void> {
+    for (let left = settlingMs(job, this.clock.now()); left > 0 && !this.#isEnding(live);) {
+      await this.clock.sleep(Math.min(left, SETTLING_STEP_MS));
+      left = settlingMs(job, this.clock.now());
+    }
   }
 
   /** `undefined` = the kernel ended first. */

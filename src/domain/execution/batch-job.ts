@@ -9,9 +9,19 @@ export interface BatchJob {
   readonly startedAtMs: number;
   /** `null` = none; 0 is over at once. */
   readonly timeoutMs: number | null;
-  /** Its end is known and is told, or was. */
+  /** How it ended, and when that was known (milliseconds since 1970). */
+  readonly end?: { readonly outcome: BatchOutcome; readonly atMs: number };
+  /** Its end was told. */
   readonly isOver: boolean;
 }
+
+/**
+ * A 26.9 Manager asks for the job while it is still about to mark the session RUNNING: an end that comes sooner than this
+ * after the request is overwritten by that, and the session hangs.
+ */
+const SETTLING_MS = 2_000;
+/** An end that nobody acts upon is told again so long after it was known; Managers take it as often as it comes. */
+const REPEAT_AFTER_MS = [15_000, 60_000, 300_000];
 
 /** What a Manager is told of a job's end (rpc.md §6.10). */
 export interface BatchOutcome {
@@ -31,4 +41,14 @@ export function batchOutcome(exitCode: number | null): BatchOutcome {
 /** Milliseconds that are left to the job; `undefined` = no limit. */
 export function remainingMs(job: BatchJob, nowMs: number): number | undefined {
   return job.timeoutMs === null ? undefined : Math.max(0, job.startedAtMs + job.timeoutMs - nowMs);
+}
+
+/** Milliseconds until the end may be told. */
+export function settlingMs(job: BatchJob, nowMs: number): number {
+  return Math.max(0, Math.min(SETTLING_MS, job.startedAtMs + SETTLING_MS - nowMs));
+}
+
+/** How often the end should have been told again by now; 0 as long as it was not told at all. */
+export function dueRepetitions({ end, isOver }: BatchJob, nowMs: number): number {
+  return end && isOver ? REPEAT_AFTER_MS.filter((ms) => nowMs - end.atMs >= ms).length : 0;
 }

@@ -5,6 +5,7 @@ import { PublishInstalledImages } from '../../application/agent/publish-installe
 import { SendHeartbeat } from '../../application/agent/send-heartbeat.use-case.js';
 import { AgentSettings } from '../../application/agent-settings.js';
 import { CommitKernel } from '../../application/image/commit-kernel.use-case.js';
+import { RunBatch } from '../../application/execution/run-batch.use-case.js';
 import { HandleEngineEvent } from '../../application/kernel/handle-engine-event.use-case.js';
 import { ReconcileKernels } from '../../application/kernel/reconcile-kernels.use-case.js';
 import { AssignedPorts } from '../../application/network/assigned-ports.js';
@@ -20,6 +21,7 @@ const CLUSTER_LEFTOVERS_INTERVAL_MS = 60_000;
 /** An engine may go on with a commit that was given up, and be ready long after. */
 const COMMIT_LEFTOVERS_INTERVAL_MS = 300_000;
 const HEALTH_INTERVAL_MS = 15_000;
+const BATCH_ENDS_INTERVAL_MS = 5_000;
 const SHORT_DEADLINE_MS = 10_000;
 /** A reconcile pass may have to stop containers. */
 const RECONCILE_DEADLINE_MS = 180_000;
@@ -93,6 +95,13 @@ export function startJobs(container: Container, sinceMs: number): JobSupervisor 
       await images.execute(signal);
       await heartbeat.execute();
     },
+  });
+  const batches = container.get(RunBatch);
+  jobs.every({
+    name: 'batch-ends',
+    intervalMs: BATCH_ENDS_INTERVAL_MS,
+    deadlineMs: SHORT_DEADLINE_MS,
+    run: () => batches.repeatEnds(),
   });
   const registration = container.get(RegisterAgent);
   jobs.every({
