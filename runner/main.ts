@@ -34,18 +34,22 @@ const readOrEmpty = (path: string): string => {
   }
 };
 
-/** Host networking gives each kernel ports of its own (krunner.md §1.4). */
-function listenPorts(): { input: number; output: number; ssh: number } {
+/**
+ * Host networking gives each kernel ports of its own (krunner.md §1.4). There the sockets, which ask nobody who he is, must
+ * be out of reach of other machines; the agent is on this one.
+ */
+function listenPorts(): { host: string; input: number; output: number; ssh: number } {
   try {
     const ports = JSON.parse(readOrEmpty(`${CONFIG}/intrinsic-ports.json`)) as Record<string, unknown>;
     const port = (name: string, fallback: number): number => (typeof ports[name] === 'number' ? ports[name] : fallback);
     return {
+      host: '127.0.0.1',
       input: port('replin', REPL_IN_PORT),
       output: port('replout', REPL_OUT_PORT),
       ssh: port('sshd', SSHD_PORT),
     };
   } catch {
-    return { input: REPL_IN_PORT, output: REPL_OUT_PORT, ssh: SSHD_PORT };
+    return { host: '*', input: REPL_IN_PORT, output: REPL_OUT_PORT, ssh: SSHD_PORT };
   }
 }
 
@@ -59,8 +63,8 @@ async function main(): Promise<void> {
   const pull = new Pull();
   const push = new Push({ sendHighWaterMark: SEND_AHEAD, linger: FLUSH_MS });
   const ports = listenPorts();
-  await pull.bind(`tcp://*:${ports.input}`);
-  await push.bind(`tcp://*:${ports.output}`);
+  await pull.bind(`tcp://${ports.host}:${ports.input}`);
+  await push.bind(`tcp://${ports.host}:${ports.output}`);
   const sender = new FrameSender(push);
 
   const env = childEnvironment(

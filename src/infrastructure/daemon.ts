@@ -43,14 +43,13 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
 async function startAgent(options: DaemonOptions, source: ConfigSource | null, signal: AbortSignal): Promise<Agent> {
   const { logger, config } = options;
   const tools = { clock: new SystemClock(), logger };
-  const warned = new Set<string>();
-  const warn = ({ warnings }: LoadedConfig): void => {
-    for (const warning of warnings) if (!warned.has(warning)) logger.warn(warning);
-    for (const warning of warnings) warned.add(warning);
-  };
-  warn(config);
-  if (source === null) return Agent.start({ ...options.settingsOf(config), logger, servers: true }, signal);
+  const warn = ({ warnings }: LoadedConfig): void => warnings.forEach((warning) => logger.warn(warning));
+  if (source === null) {
+    warn(config);
+    return Agent.start({ ...options.settingsOf(config), logger, servers: true }, signal);
+  }
   const joined = await joinCluster(source, config, (cluster) => options.reload(cluster), tools, signal);
+  // Of the whole, once: what etcd says may make a warning of the file void.
   warn(joined);
   return Agent.start({ ...options.settingsOf(joined), logger, configSource: source, servers: true }, signal);
 }

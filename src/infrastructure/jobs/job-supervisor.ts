@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { messageOf } from '../../domain/error/agent-error.js';
 import type { Clock } from '../../application/ports/clock.port.js';
 import type { Logger } from '../../application/ports/logger.port.js';
@@ -27,7 +28,10 @@ export class JobSupervisor implements AsyncDisposable {
   constructor(
     private readonly clock: Clock,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    // Every job listens to it: more of them than Node takes for healthy.
+    setMaxListeners(0, this.#stop.signal);
+  }
 
   /** The first run starts at once. */
   every(job: PeriodicJob): void {
