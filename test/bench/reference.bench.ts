@@ -24,8 +24,11 @@ export const referenceBench: Bench = {
 
   async run({ quick, signal, say }: BenchContext): Promise<readonly Figure[]> {
     const args = ['--bench', '--json', ...(quick ? ['--quick'] : [])];
-    say(`scripts/test-manager.sh ${args.join(' ')}`);
-    const child = spawn('scripts/test-manager.sh', args, { stdio: ['ignore', 'pipe', 'inherit'], signal });
+    say(`npm run test:manager -- ${args.join(' ')}`);
+    const child = spawn('npm', ['run', '--silent', 'test:manager', '--', ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      signal,
+    });
     const [said, [status]] = await Promise.all([text(child.stdout), once(child, 'exit') as Promise<[number | null]>]);
     if (status !== 0) throw new Error(ENDED_OTHERWISE.get(status ?? -1) ?? `it ended with ${String(status)}`);
     return measured.parse(JSON.parse(said)).map(({ what, unit, ours, reference, ratio, atMost }) => ({

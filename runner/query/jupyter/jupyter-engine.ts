@@ -13,10 +13,10 @@ import { LastWords } from './last-words.js';
 import { connectionInfo, JupyterClient, type ReceivedMessage } from './jupyter-client.js';
 import { JupyterRun } from './jupyter-run.js';
 import type { Kernelspec } from './kernelspec.js';
+import { lateOutputMs, promptArgv } from './prompt-output.js';
 
 const START_TIMEOUT_MS = 30_000;
 const PROBE_EVERY_MS = 100;
-const LATE_OUTPUT_MS = 250;
 
 export interface JupyterOptions {
   readonly spec: Kernelspec;
@@ -57,7 +57,7 @@ export class JupyterEngine implements QueryEngine {
     const base = join(directory, 'k');
     const file = join(directory, 'connection.json');
     writeFileSync(file, JSON.stringify(connectionInfo(base, key, spec.name)), { mode: 0o600 });
-    const argv = spec.argv.map((part) => part.replaceAll('{connection_file}', file));
+    const argv = promptArgv(spec).map((part) => part.replaceAll('{connection_file}', file));
     const cleanUp = (): void => rmSync(directory, { recursive: true, force: true });
     let child: Child;
     try {
@@ -104,9 +104,9 @@ export class JupyterEngine implements QueryEngine {
     this.current = run;
     const faultsBefore = endedChildrenFaults(this.child.pid);
     const outcome = await Promise.race([run.finished, this.child.exited]);
-    // ipykernel sends what programs wrote up to 0.2 s later, so also after it has become idle.
+    // What programs wrote is sent some time later, so also after the kernel has become idle.
     if (typeof outcome === 'number' && endedChildrenFaults(this.child.pid) !== faultsBefore) {
-      await new Promise((resolve) => setTimeout(resolve, LATE_OUTPUT_MS));
+      await new Promise((resolve) => setTimeout(resolve, lateOutputMs(this.options.spec)));
     }
     run.tellResult();
     this.current = undefined;

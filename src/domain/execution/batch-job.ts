@@ -16,12 +16,13 @@ export interface BatchJob {
 }
 
 /**
- * A 26.9 Manager asks for the job while it is still about to mark the session RUNNING: an end that comes sooner than this
- * after the request is overwritten by that, and the session hangs.
+ * A 26.9 Manager asks for the job while it is still about to mark the session RUNNING: an end that comes too soon after the
+ * request is overwritten by that, and the session hangs. A longer pause would let clients see a batch session RUNNING that
+ * is over; what comes too soon all the same is told again.
  */
-const SETTLING_MS = 2_000;
+const SETTLING_MS = 300;
 /** An end that nobody acts upon is told again so long after it was known; Managers take it as often as it comes. */
-const REPEAT_AFTER_MS = [15_000, 60_000, 300_000];
+const REPEAT_AFTER_MS = [3_000, 15_000, 60_000, 300_000];
 
 /** What a Manager is told of a job's end (rpc.md §6.10). */
 export interface BatchOutcome {

@@ -25,7 +25,12 @@ async def join(lab: Lab) -> None:
     for row, agent in zip(rows, (lab.agent, lab.second), strict=True):
         assert row["status"] == "ALIVE" and row["scaling_group"] == agent.group, row
         assert row["addr"] == f"tcp://127.0.0.1:{agent.rpc_port}" and row["architecture"] == "x86_64", row
-        capacity = await lab.api.capacity(agent.id)
+        # The Manager writes down the slots a moment after it calls a new agent ALIVE.
+        for _ in range(50):
+            capacity = await lab.api.capacity(agent.id)
+            if capacity:
+                break
+            await asyncio.sleep(0.1)
         assert set(capacity) >= {"cpu", "mem"} and capacity["cpu"] >= 8 and capacity["mem"] > 1 << 30, capacity
     assert (rows[0]["public_key"] is None, len(rows[1]["public_key"] or "")) == (True, 40), rows
 

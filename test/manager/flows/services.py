@@ -1,10 +1,13 @@
 """Services inside a session, reached by their published ports."""
 
 import asyncio
+import tempfile
 import time
+from pathlib import Path
 from urllib.request import urlopen
 
 from lab import Lab
+from lab.processes import run
 
 from . import flow
 
@@ -19,19 +22,27 @@ async def preopened_port(lab: Lab) -> None:
         assert await _fetch(f"http://{token}/served.txt") == "served\n"
 
 
-@flow(ours="the terminal and SSH are not built yet")
-async def intrinsic_services(lab: Lab) -> None:
-    """The built-in terminal and SSH answer on their published ports"""
+@flow()
+async def ssh(lab: Lab) -> None:
+    """SSH is in every session: the official way in, with the key that the session keeps for its user"""
     async with lab.api.session() as session:
-        terminal = (await session.compute.start_service("ttyd"))["token"]
-        assert "<html" in (await _fetch(f"http://{terminal}/")).lower()
         host, port = (await session.compute.start_service("sshd"))["token"].split(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        try:
-            banner = await asyncio.wait_for(reader.readline(), 10)
-        finally:
-            writer.close()
-        assert banner.startswith(b"SSH-2.0-"), banner
+        with tempfile.TemporaryDirectory() as folder:
+            key = Path(folder) / "id_container"
+            key.touch(0o600)
+            key.write_text(await session.shell("cat id_container") + "\n")
+            options = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR", "-o", f"UserKnownHostsFile={folder}/hosts"]
+            command = ["ssh", *options, "-i", str(key), "-p", port, f"work@{host}", "hostname; echo $BACKENDAI_SESSION_ID"]
+            said = await asyncio.to_thread(run, *command)
+        assert said.split() == ["main1", str(session.id)], said
+
+
+@flow(ours="the terminal is not built yet")
+async def terminal(lab: Lab) -> None:
+    """The built-in terminal answers on its published port"""
+    async with lab.api.session() as session:
+        address = (await session.compute.start_service("ttyd"))["token"]
+        assert "<html" in (await _fetch(f"http://{address}/")).lower()
 
 
 @flow()
