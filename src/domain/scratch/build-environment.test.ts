@@ -151,7 +151,9 @@ describe('environ.txt', () => {
     const name = fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,8}$/);
     fc.assert(
       fc.property(fc.dictionary(name, fc.string({ unit: 'grapheme' }), { noNullPrototype: true }), (environ) => {
-        const lines = Object.entries(environ).filter(([, value]) => !/[\v\f\u001c-\u001e\u0085\u2028\u2029]/.test(value));
+        const lines = Object.entries(environ).filter(
+          ([, value]) => !/[\v\f\u001c-\u001e\u0085\u2028\u2029]/.test(value),
+        );
         const text = renderEnviron(environ);
         const read = text
           .split('\n')
