@@ -1,6 +1,7 @@
 import { Agent, type IncomingMessage } from 'node:http';
 import { Agent as TlsAgent } from 'node:https';
 import { addAbortSignal, Readable } from 'node:stream';
+import { inspect } from 'node:util';
 import Docker from 'dockerode';
 import type { z } from 'zod';
 import { isAgentError, messageOf } from '../../domain/error/agent-error.js';
@@ -215,6 +216,9 @@ function transportOptions(endpoint: DockerEndpoint): Docker.DockerOptions {
           protocol: endpoint.tls ? 'https' : 'http',
           agent: endpoint.tls ? new TlsAgent({ keepAlive: false, ...endpoint.tls }) : new Agent({ keepAlive: false }),
         };
+  // The transport prints its options for its debug log with every request, whether or not that is on; an agent in full
+  // takes a millisecond and more.
+  Object.assign(options.agent, { [inspect.custom]: () => 'Agent' });
   const all: object = { pathPrefix: '/', ca: undefined, cert: undefined, key: undefined, ...options };
   return all;
 }

@@ -113,10 +113,11 @@ describe('PrometheusTelemetry', () => {
     const text = await telemetry.text();
     expect(Number(/^backendai_memory_used_rss (\d+)/m.exec(text)?.[1])).toBeGreaterThan(10_000_000);
     expect(text).toContain('backendai_agent_event_loop_delay_seconds{quantile="0.99"}');
-    const until = performance.now() + 60;
+    // Longer than the time between two looks.
+    const until = performance.now() + 400;
     await new Promise((resolve) => setTimeout(resolve, 25));
     while (performance.now() < until);
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await new Promise((resolve) => setTimeout(resolve, 300));
     const busy = await telemetry.text();
     expect(Number(/^backendai_cpu_usage_percent (\S+)/m.exec(busy)?.[1])).toBeGreaterThan(5);
     expect(Number(/delay_seconds\{quantile="1"\} (\S+)/.exec(busy)?.[1])).toBeGreaterThan(0.015);

@@ -34,11 +34,13 @@ export class ExecuteCode {
       kernel.notice = null;
     }
     const now = this.clock.monotonic();
+    // Taken over in this order, stored while the code already runs.
+    let told: Promise<void> | undefined;
     if (mode !== 'continue' || now - live.activeToldAtMs >= REPEAT_STARTED_MS) {
       live.activeToldAtMs = now;
-      await this.events.announce({ name: 'execution_started', body });
+      told = this.events.announce({ name: 'execution_started', body });
     }
-    const result = await session.execute(request, signal);
+    const [result] = await Promise.all([session.execute(request, signal), told]);
     // Known with the result, and not when the next sample or the engine comes to tell it.
     if (result.status === 'finished' && result.exitCode !== 0) this.usage.of(kernelId);
     if (result.status === 'finished') await this.events.announce({ name: 'execution_finished', body });
