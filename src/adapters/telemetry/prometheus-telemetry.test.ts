@@ -113,9 +113,9 @@ describe('PrometheusTelemetry', () => {
     const text = await telemetry.text();
     expect(Number(/^backendai_memory_used_rss (\d+)/m.exec(text)?.[1])).toBeGreaterThan(10_000_000);
     expect(text).toContain('backendai_agent_event_loop_delay_seconds{quantile="0.99"}');
-    // Longer than the time between two looks.
+    // After the first look, for longer than the time between two.
+    await new Promise((resolve) => setTimeout(resolve, 300));
     const until = performance.now() + 400;
-    await new Promise((resolve) => setTimeout(resolve, 25));
     while (performance.now() < until);
     await new Promise((resolve) => setTimeout(resolve, 300));
     const busy = await telemetry.text();
