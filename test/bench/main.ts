@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../src/domain/error/agent-error.js';
 import { creationBench } from './creation.bench.js';
+import { eventsBench } from './events.bench.js';
 import { executionBench } from './execution.bench.js';
 import { type Bench, isKept } from './harness/figure.js';
 import { describeMachine, load, untilQuiet } from './harness/machine.js';
@@ -11,7 +12,15 @@ import { referenceBench } from './reference.bench.js';
 import { stateBench } from './state.bench.js';
 import { tenKernelsBench } from './ten-kernels.bench.js';
 
-const BENCHES: readonly Bench[] = [idleBench, creationBench, executionBench, tenKernelsBench, pingBench, stateBench];
+const BENCHES: readonly Bench[] = [
+  idleBench,
+  creationBench,
+  executionBench,
+  tenKernelsBench,
+  pingBench,
+  eventsBench,
+  stateBench,
+];
 /** Too long, and in need of too much, to be run with the others. */
 const WHEN_NAMED: readonly Bench[] = [referenceBench];
 const ALL = [...BENCHES, ...WHEN_NAMED];

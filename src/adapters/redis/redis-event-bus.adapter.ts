@@ -82,7 +82,7 @@ export class RedisEventBus implements EventBus, AsyncDisposable {
     const told = this.#options.local.announce(event);
     await put.stored;
     this.#courier.deliver(put.entry);
-    this.#courier.forget(put.givenUp.map(({ id }) => id));
+    if (put.givenUp.length > 0) this.#courier.forget(put.givenUp.map(({ id }) => id));
     await told;
   }
 }
