@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 
+from ai.backend.client.exceptions import BackendAPIError
 from lab import Lab
 from lab.api import ENDED
 
@@ -50,6 +51,20 @@ async def rename(lab: Lab) -> None:
         renamed = lab.api.client.ComputeSession(name)
         info = await renamed.get_info()
         assert info["status"] == "RUNNING", info
+
+
+@flow()
+async def restart(lab: Lab) -> None:
+    """This Manager answers a restart with 501 and asks no agent; the session goes on as it was"""
+    async with lab.api.session() as session:
+        await session.output("x = 1")
+        try:
+            await session.compute.restart()
+        except BackendAPIError as error:
+            assert error.status == 501, error
+        else:
+            raise AssertionError("a Manager that restarts sessions: this flow must show more")
+        assert await session.output("print(x)") == "1\n"
 
 
 @flow()
