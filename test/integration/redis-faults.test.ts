@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RedisSettings } from '../../src/adapters/redis/redis-settings.js';
 import { type EventSender, kernelNumber, lifeOf, openSender } from '../support/event-sender.js';
 import { ManagerReader } from '../support/manager-reader.js';
@@ -235,7 +235,10 @@ describe('the events outlive a Redis server that', () => {
 });
 
 describe('TLS with a certificate authority of one’s own', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'redis-tls-'));
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'redis-tls-'));
+  });
   afterAll(() => rmSync(folder, { recursive: true }));
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
   const file = (name: string) => readFileSync(join(folder, name), 'utf8');

@@ -33,8 +33,8 @@ export interface EventSenderOptions {
 }
 
 export async function openSender(settings: RedisSettings, options: EventSenderOptions = {}): Promise<EventSender> {
-  const folder = await mkdtemp(join(tmpdir(), 'event-sender-'));
-  const path = options.path ?? join(folder, 'outbox');
+  const folder = options.path === undefined ? await mkdtemp(join(tmpdir(), 'event-sender-')) : undefined;
+  const path = options.path ?? join(folder ?? '', 'outbox');
   const logger = new MemoryLogger();
   const tools = { clock: realClock, logger, telemetry: silentTelemetry };
   const outbox = await FileOutbox.open({ path, ids: new SystemIdGenerator(), ...tools });
@@ -48,7 +48,7 @@ export async function openSender(settings: RedisSettings, options: EventSenderOp
     [Symbol.asyncDispose]: async () => {
       await bus[Symbol.asyncDispose]();
       await outbox[Symbol.asyncDispose]();
-      await rm(folder, { recursive: true, force: true });
+      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
     },
   };
 }
