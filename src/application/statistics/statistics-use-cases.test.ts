@@ -148,6 +148,42 @@ describe('KernelStatistics', () => {
     expect(bench.logger.lines.map(({ level }) => level)).toEqual(['debug']);
   });
 
+  it('writes the last numbers of kernels that ended while the store was away when it is back, and once', async () => {
+    make();
+    const other = bench.addKernel(2);
+    bench.isAway = true;
+    for (const [ended, cpuMs] of [
+      [kernel, 7000],
+      [other, 9000],
+    ] as const) {
+      ended.reading = { cpuMs };
+      statistics.conclude(ended);
+      ended.reading = undefined;
+    }
+    await collect();
+    expect(bench.written).toEqual([]);
+    bench.isAway = false;
+    await collect();
+    expect((await kernelDocument())?.['cpu_used']).toMatchObject({ current: '7000' });
+    expect((await document(other.kernel.id))?.['cpu_used']).toMatchObject({ current: '9000' });
+    await bench.state.delete('statistics', [kernel.kernel.id]);
+    await collect();
+    expect(await kernelDocument()).toBeUndefined();
+  });
+
+  it('does not put the last numbers of an earlier life in the place of those of a new one', async () => {
+    make();
+    bench.isAway = true;
+    kernel.reading = { cpuMs: 7000 };
+    statistics.conclude(kernel);
+    await settle();
+    bench.isAway = false;
+    kernel.kernel.containerId = 'another';
+    kernel.reading = { cpuMs: 10 };
+    await collect();
+    expect((await kernelDocument())?.['cpu_used']).toMatchObject({ current: '10' });
+  });
+
   it('begins anew with the container of a restart', async () => {
     make();
     kernel.reading = { cpuMs: 90_000, memBytes: 500 };
