@@ -75,7 +75,12 @@ export const SETTINGS: AgentSettings = {
     container: { enabled: true, intervalMs: 30_000 },
     process: { enabled: true, intervalMs: 30_000 },
   },
-  ...{ imageCommitPath: '/tmp/commit', abuseReportPath: null, announcedHttpAddress: '127.0.0.1:6009' },
+  ...{
+    imageCommitPath: '/tmp/commit',
+    abuseReportPath: null,
+    endsAbusers: false,
+    announcedHttpAddress: '127.0.0.1:6009',
+  },
   serviceDiscovery: {
     ...{
       id: 'c259eff0-ea81-558c-a5d5-a13c814f4209',
@@ -231,7 +236,7 @@ export class FakeAgent {
           hold: (port: number) => this.#closingOnKill(machine.ports.hold(port)),
         }),
         hostPaths: memoryHostPaths,
-        abuseReports: { list: () => Promise.resolve([]) },
+        abuseReports: { list: () => Promise.resolve([]), remove: () => Promise.resolve() },
         logChunks: new ZlibLogChunkCodec(),
         hostServices: noServiceManager,
         volumeMounts: noVolumeMounts,
