@@ -112,6 +112,12 @@ describe('KernelStatistics', () => {
     ]);
   });
 
+  it('does not keep to itself what nobody foresaw', async () => {
+    make([{ key: 'cuda', measure: () => Promise.reject(new RangeError('a bug')) } as unknown as AcceleratorPlugin]);
+    await expect(collect()).rejects.toThrow('a bug');
+    expect(bench.counts.filter((count) => count.includes('exception=RangeError'))).toHaveLength(1);
+  });
+
   it('writes once more when the container ends, with the last that could be read', async () => {
     make();
     kernel.reading = { cpuMs: 1000 };
