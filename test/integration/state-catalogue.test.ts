@@ -34,12 +34,13 @@ describe('what an agent keeps in Redis', () => {
   beforeAll(async () => {
     image = await testImage('busybox');
     server = await startRedis();
-    manager = new ManagerReader(server.settings);
+    // Before anybody else speaks: a line that comes together with the answer is no answer.
     const monitor = await redis(0).monitor();
     opened.push(monitor.on('error', () => undefined));
     monitor.on('monitor', (_, [name = '', ...args]: string[], __, database: string) => {
       said.push([database, name.toLowerCase(), ...args].join(' '));
     });
+    manager = new ManagerReader(server.settings);
     const interval = (scope: string) => `utilization-metric.${scope}.interval = 1`;
     agent = await LocalAgent.start({
       agent: (folder) =>
