@@ -57,6 +57,15 @@ describe('StreamLane', () => {
     expect(idsOf(lost.map(({ item }) => item))).toEqual(['2', '3', '5']);
   });
 
+  it('sends again what a server lost that came back with an older stream, and takes for read what it was given before', () => {
+    const lane = inStream(preparing(1), creating(2), terminated(2));
+    const position = { lastDelivered: '1-0', first: '0-1', lag: 1 };
+    const { delivered, lost, overtaking } = lane.settle(position, new Set(['2-0']));
+    expect(idsOf(delivered)).toEqual(['1']);
+    expect(idsOf(lost.map(({ item }) => item))).toEqual(['2']);
+    expect(idsOf(overtaking.map(({ item }) => item))).toEqual(['3']);
+  });
+
   it('sends what must not be heard twice again only if it was cut off unread', () => {
     const body = { kernel_id: kernelNumber(1), container_id: 'c1' };
     const stored: AgentEvent = { name: 'do_sync_kernel_logs', body };

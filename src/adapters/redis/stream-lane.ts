@@ -48,6 +48,11 @@ export class StreamLane {
     return this.#inStream.length;
   }
 
+  /** What the stream calls those in it. */
+  get idsInStream(): readonly string[] {
+    return this.#inStream.map(({ streamId }) => streamId);
+  }
+
   /** Appends. Returns the memory-only item that had to make room. */
   push(item: StreamItem): StreamItem | undefined {
     this.#waiting.push(item);
@@ -82,9 +87,11 @@ export class StreamLane {
    * was cut off. Gone and passed: it was read and then cut off, or cut off and then passed by. Nobody knows, so it counts
    * as lost, unless a later one of its kernel is on its way or there: that one says all that the Manager has to know, or
    * unless it would do harm to say it twice.
+   *
+   * `missing` are gone although later ones may be there: the server came back with what it held a while ago.
    */
-  settle(position: StreamPosition): Settlement {
-    const judged = this.#inStream.map((sent) => ({ sent, fate: fateOf(sent.streamId, position) }));
+  settle(position: StreamPosition, missing: ReadonlySet<string> = new Set()): Settlement {
+    const judged = this.#inStream.map((sent) => ({ sent, fate: fateOf(sent.streamId, position, missing) }));
     const superseded = new Set<string>();
     const isLost = new Set<SentItem>();
     for (const { sent, fate } of judged.toReversed()) {
@@ -127,8 +134,12 @@ export class StreamLane {
   }
 }
 
-function fateOf(id: string, { lastDelivered, first }: StreamPosition): 'read' | 'unread' | 'cut' | 'unknown' {
-  const isGone = first === undefined || compareStreamIds(id, first) < 0;
+function fateOf(
+  id: string,
+  { lastDelivered, first }: StreamPosition,
+  missing: ReadonlySet<string>,
+): 'read' | 'unread' | 'cut' | 'unknown' {
+  const isGone = first === undefined || compareStreamIds(id, first) < 0 || missing.has(id);
   const isPassed = lastDelivered !== undefined && compareStreamIds(id, lastDelivered) <= 0;
   if (isGone) return isPassed ? 'unknown' : 'cut';
   return isPassed ? 'read' : 'unread';
