@@ -67,6 +67,21 @@ export function stateStoreContract(title: string, open: () => Promise<StateStore
       expect(await store.getHash('live', 'hash')).toEqual({ a: '1', b: '3', c: '' });
     });
 
+    it('sets the same fields of many hashes at once, with their time to live', async () => {
+      const keys = Array.from({ length: 120 }, (_, n) => `many-hashes-${n}`);
+      await store.setHash('live', keys[0]!, { kept: '1', presence: '0' });
+      await store.setHashes('live', keys, { presence: '1' }, 1);
+      await store.setHashes('live', [], { presence: '1' }, 1);
+      expect(await store.getHash('live', keys[0]!)).toEqual({ kept: '1', presence: '1' });
+      expect(await store.getHash('live', keys[119]!)).toEqual({ presence: '1' });
+      await store.set('live', 'no-hash', '1');
+      const refused = store.setHashes('live', [keys[1]!, 'no-hash'], { presence: '1' }, 1);
+      await expect(refused).rejects.toMatchObject({ name: 'StateStoreError' });
+      await harness.pass(1.1);
+      expect(await store.getHash('live', keys[0]!)).toEqual({});
+      expect(await store.getHash('live', keys[119]!)).toEqual({});
+    });
+
     it('forgets after the time to live, and only then', async () => {
       await store.set('live', 'short', '1', 1);
       await store.setHash('live', 'short-hash', { a: '1' }, 1);

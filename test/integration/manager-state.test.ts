@@ -54,12 +54,13 @@ describe('what Managers find in Redis and Prometheus', () => {
       agent: () => ['node', 'container', 'process'].map(interval).join('\n'),
       sections: `[redis]\naddr = "127.0.0.1:${port}"\n[debug]\nheartbeat-interval = 1\n`,
     });
-    manager = new ManagerReader(server.settings);
+    // Before anybody else speaks: a line that comes together with the answer is no answer.
     const monitor = await new Redis(port, '127.0.0.1').on('error', () => undefined).monitor();
     opened.push(monitor.on('error', () => undefined));
     monitor.on('monitor', (_, [name = '', ...args]: string[]) => {
       commands.push([name.toLowerCase(), ...args]);
     });
+    manager = new ManagerReader(server.settings);
     daemon = await home.startDaemon();
     const spec = { kernel_id: KERNEL, session_id: SESSION, image, resource_slots: { cpu: '1', mem: '256m' } };
     const created = await daemon.http('POST', '/kernels', { body: spec });

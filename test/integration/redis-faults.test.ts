@@ -140,6 +140,35 @@ describe('the events outlive a Redis server that', () => {
     admin.disconnect();
   });
 
+  it('comes back with what it held a while ago', async () => {
+    await using server = await startRedisHost();
+    const before = new ManagerReader(server);
+    await using sender = await openSender(server);
+    const announce = async (...numbers: readonly number[]) => {
+      for (const event of numbers.flatMap(lifeOf)) await sender.bus.announce(event);
+    };
+    const isDelivered = () => vi.waitFor(() => expect(sender.outbox.waiting()).toEqual([]), RECOVERY_MS);
+    await announce(1);
+    await isDelivered();
+    await before[Symbol.asyncDispose]();
+    const admin = adminOf(server);
+    const length = await admin.xlen('events');
+    await admin.save();
+    await announce(2, 3);
+    await vi.waitFor(async () => expect(await admin.xlen('events')).toBe(length + 6), RECOVERY_MS);
+    await server.kill();
+    await server.start();
+    await using after = new ManagerReader(server);
+    await announce(4, 5);
+    await isDelivered();
+    const read = [...before.read, ...after.read];
+    for (const n of [1, 2, 3, 4, 5]) {
+      const mine = read.filter(({ fields }) => fields['payload']?.includes(kernelNumber(n)));
+      expect(mine.map(({ fields }) => fields['name'])).toEqual(lifeOf(n).map(({ name }) => name));
+    }
+    admin.disconnect();
+  });
+
   it('only reads', async () => {
     await using server = await startRedisHost();
     await using manager = new ManagerReader(server);

@@ -164,6 +164,16 @@ describe('a restart that fails', () => {
     expect((outcome as Error).message).toContain('image python:3.11 is not on this machine');
     await expectGone('failed-to-start');
   });
+
+  it('because the old container does not go ends the kernel, and says that', async () => {
+    await create();
+    machine.engine.fail('removeContainer', { with: 'error', times: 1 });
+    expect(await machine.finish(outcomeOf(agent.restart(KERNEL_ID)))).toMatchObject({
+      name: 'ContainerStartupFailedError',
+    });
+    await agent.reconcile();
+    await expectGone('restart-timeout');
+  });
 });
 
 describe('a kernel that cannot be removed', () => {

@@ -53,6 +53,15 @@ export class EmbeddedStateStore implements StateStore {
     this.#write(role, key, { value, expiresAtMs });
   }
 
+  async setHashes(
+    role: StateRole,
+    keys: readonly string[],
+    fields: Readonly<Record<string, string>>,
+    ttlSeconds: number,
+  ): Promise<void> {
+    for (const key of keys) await this.setHash(role, key, fields, ttlSeconds);
+  }
+
   async deleteFields(role: StateRole, key: string, fields: readonly string[]): Promise<void> {
     const entry = this.#read(role, key);
     if (entry === undefined) return;

@@ -61,6 +61,8 @@ export class EventCourier implements AsyncDisposable {
   readonly #running: Promise<void>;
   #isStopped = false;
   #isEnding = false;
+  /** Whether what is in the stream has to be looked for: a server that was restarted has what it had saved. */
+  #isInDoubt = false;
   #position: StreamPosition | undefined;
   #unreadSinceCheck = 0;
   #checkedAtMs = Number.NEGATIVE_INFINITY;
@@ -105,8 +107,9 @@ export class EventCourier implements AsyncDisposable {
     this.#channel.forget(new Set(outboxIds));
   }
 
-  /** The connection is there (again). */
+  /** The connection is there (again): of a server that may hold less than before. */
   connected(): void {
+    this.#isInDoubt = true;
     this.#wakeup.now();
   }
 
@@ -158,7 +161,7 @@ export class EventCourier implements AsyncDisposable {
     await this.#sendWords();
     await this.#sendBroadcasts();
     const { clock } = this.#options;
-    const isDue = clock.monotonic() - this.#checkedAtMs >= this.#checkDelayMs;
+    const isDue = this.#isInDoubt || clock.monotonic() - this.#checkedAtMs >= this.#checkDelayMs;
     const isBlind = this.#position?.lastDelivered === undefined;
     if ((this.#stream.inStream > 0 || (isBlind && this.#stream.waiting > 0)) && isDue) await this.#check();
     await this.#fill();
@@ -201,6 +204,7 @@ export class EventCourier implements AsyncDisposable {
     const { stream, outbox, clock, logger } = this.#options;
     const before = this.#position;
     const position = await stream.position();
+    const missing = await this.#missing();
     this.#position = position;
     this.#checkedAtMs = clock.monotonic();
     this.#unreadSinceCheck = 0;
@@ -209,7 +213,7 @@ export class EventCourier implements AsyncDisposable {
       if (isRead) logger.debug('a Manager reads events');
       else logger.info('no Manager reads events; those that it must not miss wait');
     }
-    const { delivered, lost, overtaking } = this.#stream.settle(position);
+    const { delivered, lost, overtaking } = this.#stream.settle(position, missing);
     const isMoving = delivered.length > 0 || before?.lastDelivered !== position.lastDelivered;
     this.#checkDelayMs = isMoving ? FIRST_CHECK_MS : Math.min(this.#checkDelayMs * 2, SLOWEST_CHECK_MS);
     const ids = delivered.flatMap(({ outboxId }) => (outboxId === undefined ? [] : [outboxId]));
@@ -223,6 +227,18 @@ export class EventCourier implements AsyncDisposable {
     this.#stream.takeBack(new Set(out.map(({ item }) => item)));
     if (lost.length > 0)
       logger.warn('events were lost before a Manager read them; they are sent again', { events: lost.length });
+  }
+
+  /** What the server lost since it was here last, if it was away; after the position, so that nothing is taken for read. */
+  async #missing(): Promise<ReadonlySet<string>> {
+    if (!this.#isInDoubt) return new Set();
+    this.#isInDoubt = false;
+    try {
+      return await this.#options.stream.missing(this.#stream.idsInStream);
+    } catch (error) {
+      this.#isInDoubt = true;
+      throw error;
+    }
   }
 
   /** As much as the readers can take. */

@@ -146,6 +146,16 @@ export class EventStream {
     };
   }
 
+  /** Those that are not in the stream. */
+  async missing(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const pipeline = this.redis.pipeline();
+    for (const id of ids) pipeline.xrange(STREAM, id, id);
+    const replies = (await pipeline.exec()) ?? [];
+    const failure = replies.find(([error]) => error !== null)?.[0];
+    if (failure) throw failure;
+    return new Set(ids.filter((_, at) => (replies[at]?.[1] as unknown[] | undefined)?.length === 0));
+  }
+
   /** The newest entries, and the server's time in milliseconds. */
   async samples(): Promise<{ readonly samples: readonly StreamSample[]; readonly nowMs: number }> {
     const [entries, [seconds]] = await Promise.all([

@@ -58,6 +58,22 @@ export class RedisStateStore implements StateStore, Disposable {
     });
   }
 
+  async setHashes(
+    role: StateRole,
+    keys: readonly string[],
+    fields: Readonly<Record<string, string>>,
+    ttlSeconds: number,
+  ): Promise<void> {
+    if (keys.length === 0 || Object.keys(fields).length === 0) return;
+    await this.#run(role, keys[0] ?? '', (redis) =>
+      inTurns(keys, (some) => {
+        const commands = redis.multi();
+        for (const key of some) commands.hset(key, fields).expire(key, ttlSeconds);
+        return allDone(commands);
+      }),
+    );
+  }
+
   async deleteFields(role: StateRole, key: string, fields: readonly string[]): Promise<void> {
     if (fields.length > 0) await this.#run(role, key, (redis) => redis.hdel(key, ...fields));
   }
@@ -68,17 +84,9 @@ export class RedisStateStore implements StateStore, Disposable {
 
   async setMany(role: StateRole, entries: readonly StateEntry[]): Promise<void> {
     if (entries.length === 0) return;
-    await this.#run(role, entries[0]?.key ?? '', async (redis) => {
-      const sent: Promise<void>[] = [];
-      for (let start = 0; start < entries.length; start += ENTRIES_PER_TURN) {
-        if (start > 0) await nextTurn();
-        const writing = allDone(setting(redis.pipeline(), entries.slice(start, start + ENTRIES_PER_TURN)));
-        // It may fail while the next ones are still being made.
-        writing.catch(() => undefined);
-        sent.push(writing);
-      }
-      await Promise.all(sent);
-    });
+    await this.#run(role, entries[0]?.key ?? '', (redis) =>
+      inTurns(entries, (some) => allDone(setting(redis.pipeline(), some))),
+    );
   }
 
   async append(
@@ -140,6 +148,21 @@ export class RedisStateStore implements StateStore, Disposable {
     }
     return redis;
   }
+}
+
+async function inTurns<Entry>(
+  entries: readonly Entry[],
+  write: (some: readonly Entry[]) => Promise<void>,
+): Promise<void> {
+  const sent: Promise<void>[] = [];
+  for (let start = 0; start < entries.length; start += ENTRIES_PER_TURN) {
+    if (start > 0) await nextTurn();
+    const writing = write(entries.slice(start, start + ENTRIES_PER_TURN));
+    // It may fail while the next ones are still being made.
+    writing.catch(() => undefined);
+    sent.push(writing);
+  }
+  await Promise.all(sent);
 }
 
 function setting(pipeline: ChainableCommander, entries: readonly StateEntry[]): ChainableCommander {

@@ -1,4 +1,5 @@
 import { type AgentEvent, kernelOf } from '../../domain/event/agent-event.js';
+import { HARMFUL_TWICE } from '../../domain/event/event-care.js';
 import { compareStreamIds, type StreamPosition } from './stream-position.js';
 
 /** An event on its way into the stream. */
@@ -47,6 +48,11 @@ export class StreamLane {
     return this.#inStream.length;
   }
 
+  /** What the stream calls those in it. */
+  get idsInStream(): readonly string[] {
+    return this.#inStream.map(({ streamId }) => streamId);
+  }
+
   /** Appends. Returns the memory-only item that had to make room. */
   push(item: StreamItem): StreamItem | undefined {
     this.#waiting.push(item);
@@ -79,18 +85,22 @@ export class StreamLane {
    *
    * An item that is in the stream while the group is past it was read. One that is gone while the group is not past it
    * was cut off. Gone and passed: it was read and then cut off, or cut off and then passed by. Nobody knows, so it counts
-   * as lost, unless a later one of its kernel is on its way or there: that one says all that the Manager has to know.
+   * as lost, unless a later one of its kernel is on its way or there: that one says all that the Manager has to know, or
+   * unless it would do harm to say it twice.
+   *
+   * `missing` are gone although later ones may be there: the server came back with what it held a while ago.
    */
-  settle(position: StreamPosition): Settlement {
-    const judged = this.#inStream.map((sent) => ({ sent, fate: fateOf(sent.streamId, position) }));
+  settle(position: StreamPosition, missing: ReadonlySet<string> = new Set()): Settlement {
+    const judged = this.#inStream.map((sent) => ({ sent, fate: fateOf(sent.streamId, position, missing) }));
     const superseded = new Set<string>();
     const isLost = new Set<SentItem>();
     for (const { sent, fate } of judged.toReversed()) {
       const kernel = kernelOf(sent.item.event);
-      const isMadeUpFor = kernel !== undefined && superseded.has(kernel);
+      const isHarmfulTwice = HARMFUL_TWICE.has(sent.item.event.name);
+      const isMadeUpFor = (kernel !== undefined && superseded.has(kernel)) || isHarmfulTwice;
       const isKept = sent.item.outboxId !== undefined;
       if (isKept && (fate === 'cut' || (fate === 'unknown' && !isMadeUpFor))) isLost.add(sent);
-      if (kernel !== undefined) superseded.add(kernel);
+      if (kernel !== undefined && !isHarmfulTwice) superseded.add(kernel);
     }
     const staying = judged.filter(({ fate }) => fate === 'unread').map(({ sent }) => sent);
     // A group that is made anew begins behind what is there now.
@@ -124,8 +134,12 @@ export class StreamLane {
   }
 }
 
-function fateOf(id: string, { lastDelivered, first }: StreamPosition): 'read' | 'unread' | 'cut' | 'unknown' {
-  const isGone = first === undefined || compareStreamIds(id, first) < 0;
+function fateOf(
+  id: string,
+  { lastDelivered, first }: StreamPosition,
+  missing: ReadonlySet<string>,
+): 'read' | 'unread' | 'cut' | 'unknown' {
+  const isGone = first === undefined || compareStreamIds(id, first) < 0 || missing.has(id);
   const isPassed = lastDelivered !== undefined && compareStreamIds(id, lastDelivered) <= 0;
   if (isGone) return isPassed ? 'unknown' : 'cut';
   return isPassed ? 'read' : 'unread';

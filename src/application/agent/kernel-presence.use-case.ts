@@ -33,11 +33,8 @@ export class KernelPresence {
     const running = this.#running();
     if (running.length === 0) return;
     const last_presence = String(Math.floor((await this.state.time('live')) / 1000));
-    await Promise.all(
-      running.map(({ kernel }) =>
-        this.state.setHash('live', presenceKey(kernel.id), { presence: '1', last_presence }, PRESENCE_TTL_SECONDS),
-      ),
-    );
+    const keys = running.map(({ kernel }) => presenceKey(kernel.id));
+    await this.state.setHashes('live', keys, { presence: '1', last_presence }, PRESENCE_TTL_SECONDS);
   }
 
   /** Destroys kernels that the Manager forgot, and tells nobody: it would not know them. In doubt a kernel lives. */

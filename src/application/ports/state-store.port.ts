@@ -11,6 +11,13 @@ export interface StateStore {
   get(role: StateRole, key: string): Promise<Uint8Array | undefined>;
   delete(role: StateRole, keys: readonly string[]): Promise<void>;
   setHash(role: StateRole, key: string, fields: Readonly<Record<string, string>>, ttlSeconds?: number): Promise<void>;
+  /** The same into many hashes, sent without waiting for answers in between; each gets fields and time to live, or neither. */
+  setHashes(
+    role: StateRole,
+    keys: readonly string[],
+    fields: Readonly<Record<string, string>>,
+    ttlSeconds: number,
+  ): Promise<void>;
   /** Removes fields of a hash; those that are not there don't matter. */
   deleteFields(role: StateRole, key: string, fields: readonly string[]): Promise<void>;
   getHash(role: StateRole, key: string): Promise<Readonly<Record<string, string>>>;
