@@ -164,6 +164,15 @@ describe('a restart that fails', () => {
     expect((outcome as Error).message).toContain('image python:3.11 is not on this machine');
     await expectGone('failed-to-start');
   });
+
+  it('because it takes too long ends the kernel as that', async () => {
+    await create();
+    machine.runners.answering = false;
+    const outcome = await machine.finish(outcomeOf(agent.restart(KERNEL_ID)));
+    expect(outcome).toMatchObject({ name: 'TimeoutError', retryable: false });
+    expect((outcome as Error).message).toContain('could not be restarted');
+    await expectGone('restart-timeout');
+  });
 });
 
 describe('a kernel that cannot be removed', () => {

@@ -1,6 +1,6 @@
 import { inject, injectable } from 'inversify';
-import { messageOf } from '../../domain/error/agent-error.js';
-import { containerStartupFailed, kernelNotFound } from '../../domain/error/errors.js';
+import { isAgentError, messageOf } from '../../domain/error/agent-error.js';
+import { containerStartupFailed, deadlineExceeded, kernelNotFound } from '../../domain/error/errors.js';
 import type { KernelId } from '../../domain/kernel/kernel-id.js';
 import { AgentSettings } from '../agent-settings.js';
 import { waitFor } from '../concurrency/wait-for.js';
@@ -14,6 +14,9 @@ import { KernelRegistry } from './kernel-registry.js';
 import { KernelTerminator } from './kernel-terminator.js';
 import type { LiveKernel } from './live-kernel.js';
 import { StageRunner } from './provision/stage-runner.js';
+
+/** The status that all time-outs of the catalogue have. */
+const TIMED_OUT = deadlineExceeded('').status;
 
 /**
  * A new container for a kernel that keeps its scratch, its devices and its ports (rpc.md §6.7). The old container is gone
@@ -65,11 +68,16 @@ export class RestartKernel {
       signal.throwIfAborted();
     } catch (error) {
       const failure = failureOf(error, signal);
-      await this.terminator.terminate(live, 'failed-to-start').catch((problem: unknown) => {
-        this.logger.error(messageOf(problem), { kernel_id: kernel.id });
-      });
-      throw containerStartupFailed(`the kernel could not be restarted: ${failure.message}`, {
+      const isLate = isAgentError(failure) && failure.status === TIMED_OUT;
+      await this.terminator
+        .terminate(live, isLate ? 'restart-timeout' : 'failed-to-start')
+        .catch((problem: unknown) => {
+          this.logger.error(messageOf(problem), { kernel_id: kernel.id });
+        });
+      const fail = isLate ? deadlineExceeded : containerStartupFailed;
+      throw fail(`the kernel could not be restarted: ${failure.message}`, {
         hint: 'it was terminated; create it again',
+        retryable: false,
         cause: failure,
       });
     }
