@@ -49,6 +49,8 @@ export interface AgentSettings {
   readonly imageCommitPath: string;
   /** Folder of abuse reports; `null` = none are read. */
   readonly abuseReportPath: string | null;
+  /** Whether kernels that are reported for abuse are destroyed. */
+  readonly endsAbusers: boolean;
   /** Where Prometheus finds this agent: `host:port` (state.md §8.1). */
   readonly announcedHttpAddress: string;
   readonly serviceDiscovery: {

@@ -25,6 +25,7 @@ export function describeKernelStore(
         containerId: null,
         startedAtMs: null,
         terminationReason: 'user-requested',
+        endsSilently: true,
       });
       await made.store.save(big);
       await made.store.save(small);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Outbox } from '../../src/application/ports/outbox.port.js';
+import type { AgentEvent } from '../../src/domain/event/agent-event.js';
 import { creating, kernelNumber, lifeOf, preparing, putAll, terminated } from '../support/event-sender.js';
 
 export interface OutboxHarness {
@@ -77,6 +78,20 @@ export function outboxContract(title: string, open: () => Promise<OutboxHarness>
           expect(box.put(creating(1))).toBeUndefined();
           expect(box.waiting()).toEqual([]);
         }
+      }),
+    );
+
+    it(
+      'takes the notice of a log once while it waits, and again when it was delivered',
+      withOutbox(async ({ outbox, reopen }) => {
+        const body = { kernel_id: kernelNumber(1), container_id: 'c1' };
+        const stored: AgentEvent = { name: 'do_sync_kernel_logs', body };
+        await putAll(outbox, [stored]);
+        const later = await reopen();
+        expect(later.put(stored)).toBeUndefined();
+        expect(later.put({ ...stored, body: { ...body, container_id: 'c2' } })).toBeDefined();
+        await later.remove([later.waiting()[0]!.id]);
+        expect(later.put(stored)).toBeDefined();
       }),
     );
 

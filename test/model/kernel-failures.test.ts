@@ -173,6 +173,16 @@ describe('a restart that fails', () => {
     expect((outcome as Error).message).toContain('could not be restarted');
     await expectGone('restart-timeout');
   });
+
+  it('because the old container does not go ends the kernel, and says that', async () => {
+    await create();
+    machine.engine.fail('removeContainer', { with: 'error', times: 1 });
+    expect(await machine.finish(outcomeOf(agent.restart(KERNEL_ID)))).toMatchObject({
+      name: 'ContainerStartupFailedError',
+    });
+    await agent.reconcile();
+    await expectGone('restart-timeout');
+  });
 });
 
 describe('a kernel that cannot be removed', () => {

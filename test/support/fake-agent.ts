@@ -18,7 +18,8 @@ import type { AcceleratorPlugin } from '../../src/application/ports/accelerator-
 import type { MovedTo } from '../../src/application/ports/resource-group-store.port.js';
 import { SampleUsage } from '../../src/application/statistics/sample-usage.use-case.js';
 import { type CreatedKernel, UseCases } from '../../src/application/use-cases.js';
-import type { AgentEvent, AgentEventBodies } from '../../src/domain/event/agent-event.js';
+import { type AgentEvent, type AgentEventBodies, kernelOf } from '../../src/domain/event/agent-event.js';
+import { careOf } from '../../src/domain/event/event-care.js';
 import { LABELS } from '../../src/domain/kernel/container-labels.js';
 import { type KernelId, parseKernelId } from '../../src/domain/kernel/kernel-id.js';
 import type { KernelSpec } from '../../src/domain/kernel/kernel-spec.js';
@@ -75,7 +76,12 @@ export const SETTINGS: AgentSettings = {
     container: { enabled: true, intervalMs: 30_000 },
     process: { enabled: true, intervalMs: 30_000 },
   },
-  ...{ imageCommitPath: '/tmp/commit', abuseReportPath: null, announcedHttpAddress: '127.0.0.1:6009' },
+  ...{
+    imageCommitPath: '/tmp/commit',
+    abuseReportPath: null,
+    endsAbusers: false,
+    announcedHttpAddress: '127.0.0.1:6009',
+  },
   serviceDiscovery: {
     ...{
       id: 'c259eff0-ea81-558c-a5d5-a13c814f4209',
@@ -142,6 +148,26 @@ export class FakeMachine {
     return work;
   }
 
+  /**
+   * Where an agent that starts now announces its events. Like the outbox it knows which kernels earlier lives told to have
+   * ended, and tells nothing of them again; what one life tells twice is heard twice.
+   */
+  outbox(): (event: AgentEvent) => void {
+    const ended = new Set<KernelId>();
+    for (const event of this.told) {
+      const id = kernelOf(event);
+      if (id !== undefined && event.name === 'kernel_terminated') ended.add(id);
+      if (id !== undefined && event.name === 'kernel_preparing') ended.delete(id);
+    }
+    return (event) => {
+      const id = kernelOf(event);
+      if (id !== undefined && event.name === 'kernel_preparing') ended.delete(id);
+      const isAnswer = event.name === 'kernel_terminated' && event.body.reason === 'already-terminated';
+      if (id !== undefined && ended.has(id) && careOf(event.name) === 'kept' && !isAnswer) return;
+      this.told.push(event);
+    };
+  }
+
   eventsOf(kernelId: KernelId): string[] {
     return this.told.flatMap((event) =>
       'kernel_id' in event.body && event.body.kernel_id === kernelId ? [event.name] : [],
@@ -184,7 +210,8 @@ export class FakeAgent {
   ) {
     const { clock, logger, settings } = machine;
     const bus = new EmbeddedEventBus({ agentId: settings.agentId, clock, logger });
-    bus.subscribe(({ event }) => machine.told.push(event));
+    const outbox = machine.outbox();
+    bus.subscribe(({ event }) => outbox(event));
     this.boundary.onKill(() => this.#signal.abort());
     this.#container.load(
       drivenAdaptersModule({
@@ -210,7 +237,7 @@ export class FakeAgent {
           hold: (port: number) => this.#closingOnKill(machine.ports.hold(port)),
         }),
         hostPaths: memoryHostPaths,
-        abuseReports: { list: () => Promise.resolve([]) },
+        abuseReports: { list: () => Promise.resolve([]), remove: () => Promise.resolve() },
         logChunks: new ZlibLogChunkCodec(),
         hostServices: noServiceManager,
         volumeMounts: noVolumeMounts,

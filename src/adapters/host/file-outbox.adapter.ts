@@ -1,5 +1,6 @@
 import { appendFile, mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../application/ports/clock.port.js';
 import type { IdGenerator } from '../../application/ports/id-generator.port.js';
 import type { Logger } from '../../application/ports/logger.port.js';
@@ -9,7 +10,7 @@ import { messageOf } from '../../domain/error/agent-error.js';
 import { storageFailure } from '../../domain/error/errors.js';
 import { type AgentEvent, kernelOf } from '../../domain/event/agent-event.js';
 import { EndedKernels } from '../../domain/event/ended-kernels.js';
-import { LAST_WORDS, PRECIOUS } from '../../domain/event/event-care.js';
+import { HARMFUL_TWICE, LAST_WORDS, PRECIOUS } from '../../domain/event/event-care.js';
 import type { KernelId } from '../../domain/kernel/kernel-id.js';
 import { writeFileAtomically } from './atomic-file.js';
 import { doneLine, endedLine, entryLine, HEADER, readOutbox } from './outbox-document.js';
@@ -122,7 +123,7 @@ export class FileOutbox implements Outbox, AsyncDisposable {
   }
 
   put(event: AgentEvent): PutEvent | undefined {
-    if (!this.#ended.admit(event, (id) => this.#endsWaiting.has(id))) return undefined;
+    if (!this.#ended.admit(event, (id) => this.#endsWaiting.has(id)) || this.#isOnItsWay(event)) return undefined;
     const entry = { id: `${this.#life}-${++this.#count}`, atMs: this.#options.clock.now(), event };
     const line = entryLine(entry);
     this.#add(entry, line);
@@ -159,6 +160,12 @@ export class FileOutbox implements Outbox, AsyncDisposable {
     const end = endOf(kept.entry.event);
     if (end !== undefined) this.#endsWaiting.delete(end);
     return true;
+  }
+
+  /** An earlier life said it, and nobody has heard it yet. */
+  #isOnItsWay(event: AgentEvent): boolean {
+    if (!HARMFUL_TWICE.has(event.name)) return false;
+    return [...this.#entries.values()].some(({ entry }) => isDeepStrictEqual(entry.event, event));
   }
 
   #giveUp(): readonly OutboxEntry[] {

@@ -101,6 +101,7 @@ const record = z.object({
   createdAtMs: z.number(),
   startedAtMs: z.number().nullable(),
   terminationReason: z.enum([...COMMON_REASONS, ...ADDED_REASONS]).nullable(),
+  endsSilently: z.literal(true).exactOptional(),
   batch: z
     .object({
       ...{ code: text, startedAtMs: z.number(), timeoutMs: z.number().nullable(), isOver: z.boolean() },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { creating, lifeOf, preparing, terminated } from '../../../test/support/event-sender.js';
+import { creating, kernelNumber, lifeOf, preparing, terminated } from '../../../test/support/event-sender.js';
 import { type AgentEvent, kernelOf } from '../../domain/event/agent-event.js';
 import { parseSessionId } from '../../domain/kernel/kernel-id.js';
 import { StreamLane, type StreamItem } from './stream-lane.js';
@@ -55,6 +55,18 @@ describe('StreamLane', () => {
     const { delivered, lost } = lane.settle({ lastDelivered: '5-0', first: undefined, lag: 0 });
     expect(idsOf(delivered)).toEqual(['1', '4']);
     expect(idsOf(lost.map(({ item }) => item))).toEqual(['2', '3', '5']);
+  });
+
+  it('sends what must not be heard twice again only if it was cut off unread', () => {
+    const body = { kernel_id: kernelNumber(1), container_id: 'c1' };
+    const stored: AgentEvent = { name: 'do_sync_kernel_logs', body };
+    const doubtful = inStream(stored).settle({ lastDelivered: '1-0', first: undefined, lag: 0 });
+    expect([doubtful.delivered.length, doubtful.lost.length]).toEqual([1, 0]);
+    const cut = inStream(stored).settle({ lastDelivered: '0-1', first: '2-0', lag: 1 });
+    expect([cut.delivered.length, cut.lost.length]).toEqual([0, 1]);
+    // It says nothing of the end before it.
+    const behind = inStream(terminated(1), stored).settle({ lastDelivered: '2-0', first: undefined, lag: 0 });
+    expect(idsOf(behind.lost.map(({ item }) => item))).toEqual(['1']);
   });
 
   it('does not miss what passes', () => {

@@ -1,4 +1,5 @@
 import { type AgentEvent, kernelOf } from '../../domain/event/agent-event.js';
+import { HARMFUL_TWICE } from '../../domain/event/event-care.js';
 import { compareStreamIds, type StreamPosition } from './stream-position.js';
 
 /** An event on its way into the stream. */
@@ -79,7 +80,8 @@ export class StreamLane {
    *
    * An item that is in the stream while the group is past it was read. One that is gone while the group is not past it
    * was cut off. Gone and passed: it was read and then cut off, or cut off and then passed by. Nobody knows, so it counts
-   * as lost, unless a later one of its kernel is on its way or there: that one says all that the Manager has to know.
+   * as lost, unless a later one of its kernel is on its way or there: that one says all that the Manager has to know, or
+   * unless it would do harm to say it twice.
    */
   settle(position: StreamPosition): Settlement {
     const judged = this.#inStream.map((sent) => ({ sent, fate: fateOf(sent.streamId, position) }));
@@ -87,10 +89,11 @@ export class StreamLane {
     const isLost = new Set<SentItem>();
     for (const { sent, fate } of judged.toReversed()) {
       const kernel = kernelOf(sent.item.event);
-      const isMadeUpFor = kernel !== undefined && superseded.has(kernel);
+      const isHarmfulTwice = HARMFUL_TWICE.has(sent.item.event.name);
+      const isMadeUpFor = (kernel !== undefined && superseded.has(kernel)) || isHarmfulTwice;
       const isKept = sent.item.outboxId !== undefined;
       if (isKept && (fate === 'cut' || (fate === 'unknown' && !isMadeUpFor))) isLost.add(sent);
-      if (kernel !== undefined) superseded.add(kernel);
+      if (kernel !== undefined && !isHarmfulTwice) superseded.add(kernel);
     }
     const staying = judged.filter(({ fate }) => fate === 'unread').map(({ sent }) => sent);
     // A group that is made anew begins behind what is there now.

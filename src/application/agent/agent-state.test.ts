@@ -7,6 +7,7 @@ import type { AgentSettings } from '../agent-settings.js';
 import type { DestroyKernel } from '../kernel/destroy-kernel.use-case.js';
 import type { ListInstalledImages } from '../image/list-installed-images.use-case.js';
 import type { AcceleratorPlugin, SlotMetadata } from '../ports/accelerator-plugin.port.js';
+import type { AbuseReport } from '../ports/abuse-reports.port.js';
 import type { ConfigSource } from '../ports/config-source.port.js';
 import type { DestroyRequest } from '../use-cases.js';
 import { AnnounceService } from './announce-service.use-case.js';
@@ -250,11 +251,47 @@ describe('PublishAgentFacts', () => {
 });
 
 describe('PublishAbuseReports', () => {
+  let destroyed: string[] = [];
+  let removed: string[] = [];
+  const publisher = (list: () => readonly AbuseReport[], endsAbusers = false): PublishAbuseReports => {
+    [destroyed, removed] = [[], []];
+    const { settings, registry, state, logger } = bench;
+    const execute = ({ kernelId, reason }: DestroyRequest): Promise<void> => {
+      destroyed.push(reason);
+      const live = registry.find(kernelId);
+      if (reason === 'idle-timeout') return Promise.reject(new Error('the engine is away'));
+      if (live) registry.delete(live);
+      return Promise.resolve();
+    };
+    const reports = {
+      list: () => Promise.resolve(list()),
+      remove: ({ name }: AbuseReport) => Promise.resolve(void removed.push(name)),
+    };
+    const destroyer = { execute } as unknown as DestroyKernel;
+    return new PublishAbuseReports({ ...settings, endsAbusers }, registry, destroyer, reports, state, logger);
+  };
+
+  it('destroys them if that is configured, with a reason that Managers know, also while the store is away', async () => {
+    const [one, two, three] = [1, 2, 3].map((number) => bench.addKernel(number).kernel.id as string);
+    const reportOf = (kernelId: string, reason: string) => ({ name: `report.${reason}.json`, kernelId, reason });
+    const list = [reportOf(one!, 'mining'), reportOf(two!, 'user-purged'), reportOf(three!, 'idle-timeout')];
+    const reports = publisher(() => list, true);
+    bench.isAway = true;
+    await expect(reports.execute()).rejects.toMatchObject(AWAY);
+    await settle();
+    expect(destroyed).toEqual(['anomaly-detected', 'user-purged', 'idle-timeout']);
+    expect(removed).toEqual(['report.mining.json', 'report.user-purged.json']);
+    bench.isAway = false;
+    await reports.execute();
+    expect(await bench.state.getHash('statistics', 'abuse_report')).toEqual({ [three!]: 'cleaning' });
+    expect(destroyed).toHaveLength(4);
+  });
+
   it('writes and removes what is about its own kernels alone', async () => {
     const [mine, other] = [bench.addKernel(1).kernel.id, bench.addKernel(2).kernel.id];
     const foreign = '11111111-0000-4000-8000-000000000001';
     let listed: string[] = [mine, foreign];
-    const reports = new PublishAbuseReports(bench.registry, { list: () => Promise.resolve(listed) }, bench.state);
+    const reports = publisher(() => listed.map((kernelId) => ({ name: kernelId, kernelId, reason: 'mining' })));
     const hash = () => bench.state.getHash('statistics', 'abuse_report');
     await bench.state.setHash('statistics', 'abuse_report', { theirs: 'detected' });
     await reports.execute();

@@ -41,7 +41,7 @@ export class SendHeartbeat {
           version: settings.version,
           compute_plugins: Object.fromEntries(this.plugins.map((plugin) => [plugin.key, plugin.describe()])),
           architecture: settings.architecture,
-          auto_terminate_abusing_kernel: false,
+          auto_terminate_abusing_kernel: settings.endsAbusers,
         },
       },
     });

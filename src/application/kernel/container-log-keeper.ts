@@ -54,7 +54,7 @@ export class ContainerLogKeeper implements Disposable {
   async keep(live: LiveKernel): Promise<void> {
     const { kernel } = live;
     const { containerId } = kernel;
-    const isWanted = this.state.isShared && kernel.state === 'TERMINATING' && !live.suppressTerminalEvent;
+    const isWanted = this.state.isShared && kernel.state === 'TERMINATING' && !kernel.endsSilently;
     if (!isWanted || containerId === null || this.#kept.has(live)) return;
     try {
       const chunks = await this.#read(containerId);

@@ -25,7 +25,7 @@ export class DestroyKernel {
   }
 
   async #destroy(live: LiveKernel, request: DestroyRequest): Promise<void> {
-    live.suppressTerminalEvent ||= request.suppressEvents;
+    live.kernel.endsSilently ||= request.suppressEvents;
     live.kernel.recordReason(request.reason);
     const underWay = live.creation ?? live.restart;
     if (underWay) {

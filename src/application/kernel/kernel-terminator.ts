@@ -15,8 +15,9 @@ import { StageRunner } from './provision/stage-runner.js';
  * The one way in which a kernel ends, whatever ended it.
  *
  * Order: state on disk, teardown, terminal event, record gone, books. A crash before the event repeats all of it; after it
- * the event is announced once more, and the outbox, which remembers, tells it to no Manager again. If something can't be torn down (the engine is away), the kernel stays
- * TERMINATING with everything it holds and the reconciler comes back to it: what is still in use is never handed out.
+ * the event is announced once more, and the outbox, which remembers, tells it to no Manager again. If something can't be
+ * torn down (the engine is away), the kernel stays TERMINATING with everything it holds and the reconciler comes back to
+ * it: what is still in use is never handed out.
  */
 @injectable()
 export class KernelTerminator {
@@ -67,7 +68,7 @@ export class KernelTerminator {
   /** Once, also when what comes after it has to be tried again. */
   async #tell(live: LiveKernel): Promise<void> {
     const { kernel } = live;
-    if (live.suppressTerminalEvent || live.terminalEventTold) return;
+    if (kernel.endsSilently || live.terminalEventTold) return;
     live.terminalEventTold = true;
     await this.events.announce({
       name: 'kernel_terminated',

@@ -36,7 +36,6 @@ export class LiveKernel {
   /** A container that outlived the agent is being taken over. */
   adoption: Promise<void> | undefined;
   termination: Promise<void> | undefined;
-  suppressTerminalEvent = false;
   /** The one terminal event is out; what is left of the termination may still have to be repeated. */
   terminalEventTold = false;
   readonly #abort = new AbortController();

@@ -2,6 +2,7 @@ import { inject, injectable } from 'inversify';
 import { isAgentError, messageOf } from '../../domain/error/agent-error.js';
 import { containerStartupFailed, deadlineExceeded, kernelNotFound } from '../../domain/error/errors.js';
 import type { KernelId } from '../../domain/kernel/kernel-id.js';
+import type { TerminationReason } from '../../domain/kernel/termination-reason.js';
 import { AgentSettings } from '../agent-settings.js';
 import { waitFor } from '../concurrency/wait-for.js';
 import { Clock } from '../ports/clock.port.js';
@@ -58,9 +59,12 @@ export class RestartKernel {
     const began = this.clock.monotonic();
     live.timingsMs = {};
     await this.#begin(live, signal);
+    let reason: TerminationReason = 'restart-timeout';
     try {
       const failures = await this.stages.unwind(live, (stage) => stage.onRestart === 'remake');
       if (failures.length > 0) throw new AggregateError(failures, failures.map(messageOf).join('; '));
+      // The old container is out of the way.
+      reason = 'failed-to-start';
       await this.stages.setUp(live, signal, (stage) => stage.onRestart !== 'keep');
       kernel.become('RUNNING');
       kernel.startedAtMs = this.clock.now();
@@ -69,11 +73,9 @@ export class RestartKernel {
     } catch (error) {
       const failure = failureOf(error, signal);
       const isLate = isAgentError(failure) && failure.status === TIMED_OUT;
-      await this.terminator
-        .terminate(live, isLate ? 'restart-timeout' : 'failed-to-start')
-        .catch((problem: unknown) => {
-          this.logger.error(messageOf(problem), { kernel_id: kernel.id });
-        });
+      await this.terminator.terminate(live, isLate ? 'restart-timeout' : reason).catch((problem: unknown) => {
+        this.logger.error(messageOf(problem), { kernel_id: kernel.id });
+      });
       const fail = isLate ? deadlineExceeded : containerStartupFailed;
       throw fail(`the kernel could not be restarted: ${failure.message}`, {
         hint: 'it was terminated; create it again',

@@ -1,5 +1,5 @@
 import { inject, injectable } from 'inversify';
-import { messageOf } from '../../domain/error/agent-error.js';
+import { isUnexpected, messageOf } from '../../domain/error/agent-error.js';
 import { AgentSettings } from '../agent-settings.js';
 import { Clock } from '../ports/clock.port.js';
 import { Logger } from '../ports/logger.port.js';
@@ -20,6 +20,7 @@ export class Collection {
     @inject(Logger) private readonly logger: Logger,
   ) {}
 
+  /** Rejects with what nobody foresaw. */
   async run(stat_scope: StatisticsScope, collect: () => Promise<readonly StateEntry[]>): Promise<void> {
     const labels = { agent_id: this.settings.agentId, stat_scope };
     this.telemetry.count('backendai_stat_task_trigger_count', labels);
@@ -32,8 +33,10 @@ export class Collection {
       const exception = error instanceof Error ? error.name : 'Error';
       this.telemetry.count('backendai_stat_task_failure_count', { ...labels, exception });
       this.logger.debug(`statistics were not written: ${messageOf(error)}`, { scope: stat_scope });
+      if (isUnexpected(error)) throw error;
+    } finally {
+      this.telemetry.observe('backendai_stat_task_duration_sec', (this.clock.monotonic() - began) / 1000, labels);
     }
-    this.telemetry.observe('backendai_stat_task_duration_sec', (this.clock.monotonic() - began) / 1000, labels);
   }
 
   /** For those who read the state store; without such, nothing. Rejects if the store is away. */

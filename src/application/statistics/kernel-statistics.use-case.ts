@@ -19,6 +19,8 @@ import { containerMeasures, type Measures } from './usage-measures.js';
 
 /** Bills are made of a kernel's last document after its end (stats.md §3.5). */
 const TTL_SECONDS = 86_400;
+/** Last documents that wait for the store to come back. */
+const MAX_OWED = 4_096;
 const NOTHING: Measures = {};
 
 interface Tracked {
@@ -33,6 +35,8 @@ interface Tracked {
 @injectable()
 export class KernelStatistics {
   readonly #tracked = new WeakMap<LiveKernel, Tracked>();
+  /** Last documents that could not be written; the oldest first. */
+  readonly #owed = new Map<string, StateEntry>();
 
   constructor(
     @inject(AgentSettings) private readonly settings: AgentSettings,
@@ -56,6 +60,7 @@ export class KernelStatistics {
         this.series.publish(live.kernel, ofDevices);
         entries.push(...this.#document(live, ofDevices));
       }
+      await this.#payOwed();
       return entries;
     });
   }
@@ -68,16 +73,33 @@ export class KernelStatistics {
 
   /**
    * The kernel's container is about to end, or has ended: what it used in all is read as far as it can be, and written in
-   * the background. Never throws.
+   * the background, with the next collections if the store is away. Never throws.
    */
   conclude(live: LiveKernel): void {
     readUsage(live);
     if (!live.lastReading) return;
     this.series.publish(live.kernel, containerMeasures(live.lastReading));
     if (!this.settings.statistics.container.enabled) return;
-    this.collection.write(this.#document(live, NOTHING)).catch((error: unknown) => {
-      this.logger.debug(`the last statistics were not written: ${messageOf(error)}`, { kernel_id: live.kernel.id });
+    const entries = this.#document(live, NOTHING);
+    this.collection.write(entries).catch((error: unknown) => {
+      for (const entry of entries) this.#owe(entry);
+      this.logger.debug(`the last statistics wait for the store: ${messageOf(error)}`, { kernel_id: live.kernel.id });
     });
+  }
+
+  #owe(entry: StateEntry): void {
+    this.#owed.delete(entry.key);
+    this.#owed.set(entry.key, entry);
+    const [oldest] = this.#owed.keys();
+    if (this.#owed.size > MAX_OWED && oldest !== undefined) this.#owed.delete(oldest);
+  }
+
+  /** Before newer documents, in case a restart gave one to a kernel of the same id. */
+  async #payOwed(): Promise<void> {
+    const entries = [...this.#owed.values()];
+    if (entries.length === 0) return;
+    await this.collection.write(entries);
+    for (const entry of entries) if (this.#owed.get(entry.key) === entry) this.#owed.delete(entry.key);
   }
 
   #document(live: LiveKernel, ofDevices: Measures): readonly StateEntry[] {

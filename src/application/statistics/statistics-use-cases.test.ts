@@ -112,6 +112,12 @@ describe('KernelStatistics', () => {
     ]);
   });
 
+  it('does not keep to itself what nobody foresaw', async () => {
+    make([{ key: 'cuda', measure: () => Promise.reject(new RangeError('a bug')) } as unknown as AcceleratorPlugin]);
+    await expect(collect()).rejects.toThrow('a bug');
+    expect(bench.counts.filter((count) => count.includes('exception=RangeError'))).toHaveLength(1);
+  });
+
   it('writes once more when the container ends, with the last that could be read', async () => {
     make();
     kernel.reading = { cpuMs: 1000 };
@@ -146,6 +152,42 @@ describe('KernelStatistics', () => {
     statistics.conclude(kernel);
     await settle();
     expect(bench.logger.lines.map(({ level }) => level)).toEqual(['debug']);
+  });
+
+  it('writes the last numbers of kernels that ended while the store was away when it is back, and once', async () => {
+    make();
+    const other = bench.addKernel(2);
+    bench.isAway = true;
+    for (const [ended, cpuMs] of [
+      [kernel, 7000],
+      [other, 9000],
+    ] as const) {
+      ended.reading = { cpuMs };
+      statistics.conclude(ended);
+      ended.reading = undefined;
+    }
+    await collect();
+    expect(bench.written).toEqual([]);
+    bench.isAway = false;
+    await collect();
+    expect((await kernelDocument())?.['cpu_used']).toMatchObject({ current: '7000' });
+    expect((await document(other.kernel.id))?.['cpu_used']).toMatchObject({ current: '9000' });
+    await bench.state.delete('statistics', [kernel.kernel.id]);
+    await collect();
+    expect(await kernelDocument()).toBeUndefined();
+  });
+
+  it('does not put the last numbers of an earlier life in the place of those of a new one', async () => {
+    make();
+    bench.isAway = true;
+    kernel.reading = { cpuMs: 7000 };
+    statistics.conclude(kernel);
+    await settle();
+    bench.isAway = false;
+    kernel.kernel.containerId = 'another';
+    kernel.reading = { cpuMs: 10 };
+    await collect();
+    expect((await kernelDocument())?.['cpu_used']).toMatchObject({ current: '10' });
   });
 
   it('begins anew with the container of a restart', async () => {

@@ -52,6 +52,12 @@ export function isAbortError(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
 }
 
+/** Nobody foresaw it: neither the request nor the world is at fault, nor was it given up. */
+export function isUnexpected(error: unknown): boolean {
+  if (isAgentError(error)) return error.kind === 'unexpected';
+  return !(error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError'));
+}
+
 /** The message of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -28,6 +28,13 @@ describe('EndedKernels', () => {
     expect(ended.admit(step(2, 'kernel_creating'), never)).toBe(true);
   });
 
+  it('lets the notice of a log through that is stored only after the end', () => {
+    const ended = new EndedKernels([idOf(1)]);
+    const body = { kernel_id: idOf(1), container_id: 'c1' };
+    expect(ended.admit({ name: 'do_sync_kernel_logs', body }, never)).toBe(true);
+    expect(ended.admit(step(1, 'kernel_creating'), never)).toBe(false);
+  });
+
   it('begins anew with a kernel of the same id that is made again', () => {
     const ended = new EndedKernels([idOf(1)]);
     expect(ended.admit(step(1, 'kernel_preparing'), never)).toBe(true);

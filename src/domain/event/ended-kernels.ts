@@ -5,8 +5,9 @@ import { type AgentEvent, kernelOf } from './agent-event.js';
 const MAX_ENDED = 4_096;
 
 /**
- * The kernels whose end was told: it is told once, and nothing of a kernel is told after its end. A kernel that is made
- * anew under the same id begins a new life with `kernel_preparing`.
+ * The kernels whose end was told: it is told once, and nothing of a kernel is told after its end, except that the log of
+ * its container is there: a store that was away holds up no end. A kernel that is made anew under the same id begins a new
+ * life with `kernel_preparing`.
  */
 export class EndedKernels {
   /** The newest ones last. */
@@ -22,7 +23,7 @@ export class EndedKernels {
    */
   admit(event: AgentEvent, endWaits: (id: KernelId) => boolean): boolean {
     const id = kernelOf(event);
-    if (id === undefined) return true;
+    if (id === undefined || event.name === 'do_sync_kernel_logs') return true;
     if (event.name === 'kernel_preparing') {
       this.#ended.delete(id);
       return true;

@@ -49,3 +49,6 @@ export const LAST_WORDS: ReadonlySet<AgentEventName> = new Set([
   'session_success',
   'session_failure',
 ]);
+
+/** Who hears these a second time finds nothing any more, and puts that in the place of what it found before (state.md §7). */
+export const HARMFUL_TWICE: ReadonlySet<AgentEventName> = new Set(['do_sync_kernel_logs']);

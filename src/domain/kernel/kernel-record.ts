@@ -22,6 +22,8 @@ export interface KernelRecord {
   readonly createdAtMs: number;
   readonly startedAtMs: number | null;
   readonly terminationReason: TerminationReason | null;
+  /** Whoever asked for its end wants no event of it. */
+  readonly endsSilently?: true;
   /** Only of a batch session whose job was asked for. */
   readonly batch?: BatchJob;
 }

@@ -22,6 +22,8 @@ export class Kernel {
   containerId: string | null = null;
   startedAtMs: number | null = null;
   terminationReason: TerminationReason | null = null;
+  /** Whoever asked for its end wants no event of it. */
+  endsSilently = false;
   exitCode: number | null = null;
   notice: KernelNotice | null = null;
   batch: BatchJob | null = null;
@@ -82,6 +84,7 @@ export class Kernel {
       createdAtMs: this.createdAtMs,
       startedAtMs: this.startedAtMs,
       terminationReason: this.terminationReason,
+      ...(this.endsSilently ? { endsSilently: true } : {}),
       ...(this.batch ? { batch: this.batch } : {}),
     };
   }
@@ -96,6 +99,7 @@ export class Kernel {
     kernel.containerId = record.containerId;
     kernel.startedAtMs = record.startedAtMs;
     kernel.terminationReason = record.terminationReason;
+    kernel.endsSilently = record.endsSilently ?? false;
     kernel.batch = record.batch ?? null;
     return kernel;
   }

@@ -108,6 +108,7 @@ export function toAgentSettings(config: LoadedConfig, host: HostFacts, version: 
     },
     imageCommitPath: agent['image-commit-path'],
     abuseReportPath: agent['abuse-report-path'],
+    endsAbusers: agent['force-terminate-abusing-containers'],
     announcedHttpAddress: formatHostPort(announcedHttp),
     serviceDiscovery: serviceDiscovery(config, host, formatHostPort(announcedHttp)),
     watcher: {

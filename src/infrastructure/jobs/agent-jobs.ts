@@ -2,6 +2,7 @@ import type { Container } from 'inversify';
 import { HealthMonitor } from '../../application/agent/health-monitor.js';
 import { REGISTRATION_INTERVAL_MS, RegisterAgent } from '../../application/agent/register-agent.use-case.js';
 import { PublishInstalledImages } from '../../application/agent/publish-installed-images.use-case.js';
+import { ReportFault } from '../../application/agent/report-fault.use-case.js';
 import { SendHeartbeat } from '../../application/agent/send-heartbeat.use-case.js';
 import { AgentSettings } from '../../application/agent-settings.js';
 import { CommitKernel } from '../../application/image/commit-kernel.use-case.js';
@@ -40,7 +41,8 @@ export function startJobs(container: Container, sinceMs: number): JobSupervisor 
   const health = container.get(HealthMonitor);
   const commits = container.get(CommitKernel);
 
-  const jobs = new JobSupervisor(clock, logger);
+  const faults = container.get(ReportFault);
+  const jobs = new JobSupervisor(clock, logger, (error, job) => faults.execute(error, { job }));
   let resumeFrom = sinceMs;
   jobs.always({
     name: 'engine-events',

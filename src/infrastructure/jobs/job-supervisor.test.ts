@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Logger } from '../../application/ports/logger.port.js';
+import { stateStoreFailure } from '../../domain/error/errors.js';
 import { SystemClock } from '../../adapters/host/system-clock.adapter.js';
 import { JobSupervisor } from './job-supervisor.js';
 
@@ -12,7 +13,10 @@ describe('JobSupervisor', () => {
   it('runs a job again after it threw and after it overran its deadline', async () => {
     const lines: string[] = [];
     const seen: number[] = [];
-    await using jobs = new JobSupervisor(new SystemClock(), collectingLogger(lines));
+    const faults: unknown[] = [];
+    await using jobs = new JobSupervisor(new SystemClock(), collectingLogger(lines), (error, job) => {
+      faults.push([job, error]);
+    });
     await new Promise<void>((resolve) => {
       jobs.every({
         name: 'shaky',
@@ -20,19 +24,22 @@ describe('JobSupervisor', () => {
         deadlineMs: 5,
         run: (signal) => {
           seen.push(seen.length);
-          if (seen.length === 1) throw new Error('first');
+          if (seen.length === 1) throw new TypeError('first');
           if (seen.length === 2)
-            return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('late'))));
+            return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+          if (seen.length === 3) throw stateStoreFailure('away');
           resolve();
           return Promise.resolve();
         },
       });
     });
-    expect(lines).toEqual(['job shaky: first', 'job shaky: late']);
+    expect(lines).toEqual(['job shaky: first', 'job shaky: The deadline has passed', 'job shaky: away']);
+    // Managers are told of our bugs, not of the world's.
+    expect(faults).toEqual([['shaky', new TypeError('first')]]);
   });
 
   it('ends an endless job when it is disposed, and waits for it', async () => {
-    const jobs = new JobSupervisor(new SystemClock(), collectingLogger([]));
+    const jobs = new JobSupervisor(new SystemClock(), collectingLogger([]), () => undefined);
     let ended = false;
     jobs.always({
       name: 'stream',

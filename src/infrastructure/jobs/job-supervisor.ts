@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { messageOf } from '../../domain/error/agent-error.js';
+import { isUnexpected, messageOf } from '../../domain/error/agent-error.js';
 import type { Clock } from '../../application/ports/clock.port.js';
 import type { Logger } from '../../application/ports/logger.port.js';
 
@@ -28,6 +28,8 @@ export class JobSupervisor implements AsyncDisposable {
   constructor(
     private readonly clock: Clock,
     private readonly logger: Logger,
+    /** Told of what nobody foresaw. */
+    private readonly report: (error: unknown, job: string) => void,
   ) {
     // Every job listens to it: more of them than Node takes for healthy.
     setMaxListeners(0, this.#stop.signal);
@@ -61,6 +63,7 @@ export class JobSupervisor implements AsyncDisposable {
       } catch (error) {
         if (isStopped()) return;
         this.logger.warn(`job ${name}: ${messageOf(error)}`, { job: name });
+        if (isUnexpected(error)) this.report(error, name);
       }
       await this.clock.sleep(pauseMs, signal).catch(() => undefined);
     }

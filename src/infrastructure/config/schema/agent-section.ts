@@ -123,9 +123,7 @@ export const agentSection = section('The agent process: who it is, where it list
   'block-network-plugins': known(pluginNames, 'Not these network plug-ins.', { example: '["host"]' }),
   'image-commit-path': key(path, './tmp/backend.ai/commit', 'Directory of committed images.'),
   'abuse-report-path': optional(path, 'Directory of abuse reports.', { example: '"/var/lib/backend.ai/abuse"' }),
-  'force-terminate-abusing-containers': known(boolean, 'Destroy kernels that are reported for abuse.', {
-    example: 'false',
-  }),
+  'force-terminate-abusing-containers': key(boolean, false, 'Destroy kernels that are reported for abuse.'),
   'docker-mode': known(oneOf(['native', 'linuxkit']), 'Kind of Docker installation.', { example: '"native"' }),
   'scaling-group-type': known(oneOf(['compute', 'storage']), 'Kind of resource group.', { example: '"compute"' }),
 });
