@@ -80,8 +80,8 @@ export const pingBench: Bench = {
       keys.managerPublic,
     ]);
     say(`process ${daemon.pid} against process ${server.pid}`);
-    using ours = new RpcLoad(workplace.rpcEndpoint, keys);
-    using theirs = new RpcLoad(endpoint, keys);
+    await using ours = await RpcLoad.start(workplace.rpcEndpoint, keys);
+    await using theirs = await RpcLoad.start(endpoint, keys);
     const figures: Figure[] = [];
     for (const what of comparisons()) {
       for (const load of [ours, theirs]) await load.run(what.call, 16, quick ? 100 : WARM_UP);

@@ -5,9 +5,11 @@ export type KernelId = string & { readonly __brand: 'KernelId' };
 /** A session's UUID, lower-case with dashes. */
 export type SessionId = string & { readonly __brand: 'SessionId' };
 
+const CANONICAL = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
 
 function canonicalUuid(text: string, field: string): string {
+  if (CANONICAL.test(text)) return text;
   if (!UUID.test(text)) {
     throw invalidArgument(`${field}: badly formed hexadecimal UUID string '${text.slice(0, 64)}'`, {
       field,

@@ -1,6 +1,6 @@
 import { messageOf } from '../../../domain/error/agent-error.js';
 import { decodeDocument, encodeDocument, wellFormed } from '../dialect/document-codec.js';
-import type { DocumentLimits } from '../dialect/scan.js';
+import type { DocumentLimits } from '../dialect/document-reader.js';
 import { readUsualBody, readUsualHeader, TYPE_AT } from './usual-layout.js';
 
 /** Callosum's messages as a ROUTER sees them (rpc.md §1.2–1.7): pure functions between frames and meaning. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ImageRequest } from '../../../domain/kernel/kernel-spec.js';
 import { ImageRef } from '../dialect/wire-values.js';
-import { optional, orDefault, present, textMap, textOrEmpty, word } from './fields.js';
+import { present, text, textMap, wireMap, word } from './fields.js';
 
 /** How an image is told on the wire: an ImageConfig map (rpc.md §6.4), an ImageRef (ext 7), or its bare name. */
 
@@ -9,22 +9,22 @@ export const autoPull = word(['digest', 'tag', 'none']);
 
 export const canonicalName = z.string().min(1).max(1_024);
 
-const registry = z.object({ name: textOrEmpty, username: textOrEmpty, password: textOrEmpty });
+const registry = wireMap({ name: text, username: text, password: text });
 
 export const imageConfig = z.preprocess(
   (value) => {
     if (typeof value === 'string') return { canonical: value };
     return value instanceof ImageRef ? imageOfRef(value) : value;
   },
-  z.object({
+  wireMap({
     canonical: canonicalName,
-    project: optional(z.string().max(1_024)),
-    digest: textOrEmpty,
-    architecture: textOrEmpty,
-    registry: orDefault(registry, { name: '', username: '', password: '' }),
-    labels: optional(textMap),
-    is_local: orDefault(z.boolean(), false),
-    auto_pull: optional(autoPull),
+    project: z.string().max(1_024).optional(),
+    digest: text,
+    architecture: text,
+    registry: registry.default({ name: '', username: '', password: '' }),
+    labels: textMap.optional(),
+    is_local: z.boolean().default(false),
+    auto_pull: autoPull.optional(),
   }),
 );
 

@@ -3,18 +3,7 @@ import { invalidArgument } from '../../../domain/error/errors.js';
 import type { KernelId, SessionId } from '../../../domain/kernel/kernel-id.js';
 import type { ClusterInfo, ImageRequest, KernelSpec, VfolderMount } from '../../../domain/kernel/kernel-spec.js';
 import type { ImageRef } from '../dialect/wire-values.js';
-import {
-  foldWord,
-  freeMap,
-  kernelId,
-  optional,
-  orDefault,
-  present,
-  sessionId,
-  textMap,
-  textOrEmpty,
-  word,
-} from './fields.js';
+import { foldWord, freeMap, kernelId, present, sessionId, text, textMap, wireMap, word } from './fields.js';
 import { autoPull, imageConfig, imageRequestOf } from './image-config.js';
 import { modelDefinition } from './model-definition.js';
 import { parseArguments } from './parse-arguments.js';
@@ -33,98 +22,93 @@ const bytes = z.preprocess(
   count,
 );
 
-const sshKeypair = z
-  .object({ public_key: z.string(), private_key: z.string() })
-  .transform((pair) => ({ publicKey: pair.public_key, privateKey: pair.private_key }));
+const sshKeypair = wireMap({ public_key: z.string(), private_key: z.string() }).transform((pair) => ({
+  publicKey: pair.public_key,
+  privateKey: pair.private_key,
+}));
 
-const mount = z
-  .object({
-    name: z.string(),
-    vfid: optional(z.string().max(256)),
-    vfsubpath: optional(z.string().max(4_096)),
-    host_path: z.string().min(1),
-    kernel_path: z.string().min(1),
-    mount_perm: word(['ro', 'rw', 'wd']),
-    usage_mode: orDefault(word(['general', 'model', 'data']), 'general'),
-  })
-  .transform((entry): VfolderMount => ({
-    name: entry.name,
-    hostPath: entry.host_path,
-    kernelPath: entry.kernel_path,
-    permission: entry.mount_perm,
-    usageMode: entry.usage_mode,
-    ...present({ vfid: entry.vfid, subpath: entry.vfsubpath }),
-  }));
+const mount = wireMap({
+  name: z.string(),
+  vfid: z.string().max(256).optional(),
+  vfsubpath: z.string().max(4_096).optional(),
+  host_path: z.string().min(1),
+  kernel_path: z.string().min(1),
+  mount_perm: word(['ro', 'rw', 'wd']),
+  usage_mode: word(['general', 'model', 'data']).default('general'),
+}).transform((entry): VfolderMount => ({
+  name: entry.name,
+  hostPath: entry.host_path,
+  kernelPath: entry.kernel_path,
+  permission: entry.mount_perm,
+  usageMode: entry.usage_mode,
+  ...present({ vfid: entry.vfid, subpath: entry.vfsubpath }),
+}));
 
-const dotfile = z
-  .object({
-    path: z.string().min(1),
-    perm: z.string().regex(/^(0o)?[0-7]{1,4}$/, 'an octal mode such as "644"'),
-    data: lines,
-  })
-  .transform(({ path, perm, data }) => ({ path, mode: parseInt(perm.replace('0o', ''), 8), data }));
+const dotfile = wireMap({
+  path: z.string().min(1),
+  perm: z.string().regex(/^(0o)?[0-7]{1,4}$/, 'an octal mode such as "644"'),
+  data: lines,
+}).transform(({ path, perm, data }) => ({ path, mode: parseInt(perm.replace('0o', ''), 8), data }));
 
-const internalData = z.object({
-  dotfiles: orDefault(z.array(dotfile).max(1_000), []),
-  ssh_keypair: optional(sshKeypair),
+const internalData = wireMap({
+  dotfiles: z.array(dotfile).max(1_000).default([]),
+  ssh_keypair: sshKeypair.optional(),
   docker_credentials: z.unknown().optional(),
-  prevent_vfolder_mounts: orDefault(z.boolean(), false),
-  block_service_ports: orDefault(z.boolean(), false),
-  sudo_session_enabled: orDefault(z.boolean(), false),
-  model_definition: optional(modelDefinition),
-  model_definition_path: optional(z.string().max(4_096)),
-  runtime_variant: optional(z.string().max(256)),
-  domain_socket_proxies: orDefault(z.array(z.string().max(4_096)).max(100), []),
+  prevent_vfolder_mounts: z.boolean().default(false),
+  block_service_ports: z.boolean().default(false),
+  sudo_session_enabled: z.boolean().default(false),
+  model_definition: modelDefinition.optional(),
+  model_definition_path: z.string().max(4_096).optional(),
+  runtime_variant: z.string().max(256).optional(),
+  domain_socket_proxies: z.array(z.string().max(4_096)).max(100).default([]),
 });
 
-const resourceOptions = z.object({
-  shmem: optional(bytes),
-  allow_fractional_resource_fragmentation: orDefault(z.boolean(), true),
+const resourceOptions = wireMap({
+  shmem: bytes.optional(),
+  allow_fractional_resource_fragmentation: z.boolean().default(true),
 });
 
-const kernelConfig = z.object({
+const kernelConfig = wireMap({
   image: imageConfig.optional(),
   kernel_id: kernelId.optional(),
   session_id: sessionId.optional(),
-  owner_user_id: textOrEmpty,
-  owner_project_id: textOrEmpty,
-  session_type: orDefault(word(['interactive', 'batch', 'inference', 'system']), 'interactive'),
-  cluster_role: orDefault(z.string().min(1).max(64), 'main'),
-  cluster_idx: orDefault(count, 1),
-  cluster_hostname: textOrEmpty,
-  uid: optional(count),
-  main_gid: optional(count),
-  supplementary_gids: orDefault(z.array(count).max(1_024), []),
-  resource_slots: orDefault(z.record(z.string(), amount), {}),
-  resource_opts: orDefault(resourceOptions, { shmem: undefined, allow_fractional_resource_fragmentation: true }),
-  environ: orDefault(textMap, {}),
-  mounts: orDefault(z.array(mount).max(1_000), []),
-  bootstrap_script: optional(lines),
-  internal_data: orDefault(internalData, internalData.parse({})),
-  auto_pull: optional(autoPull),
-  preopen_ports: orDefault(z.array(z.int().min(1).max(65_535)).max(1_000), []),
-  agent_addr: textOrEmpty,
-  scaling_group: orDefault(z.string(), 'default'),
+  owner_user_id: text,
+  owner_project_id: text,
+  session_type: word(['interactive', 'batch', 'inference', 'system']).default('interactive'),
+  cluster_role: z.string().min(1).max(64).default('main'),
+  cluster_idx: count.default(1),
+  cluster_hostname: text,
+  uid: count.optional(),
+  main_gid: count.optional(),
+  supplementary_gids: z.array(count).max(1_024).default([]),
+  resource_slots: z.record(z.string(), amount).default({}),
+  resource_opts: resourceOptions.default({ shmem: undefined, allow_fractional_resource_fragmentation: true }),
+  environ: textMap.default({}),
+  mounts: z.array(mount).max(1_000).default([]),
+  bootstrap_script: lines.optional(),
+  internal_data: internalData.default(internalData.parse({})),
+  auto_pull: autoPull.optional(),
+  preopen_ports: z.array(z.int().min(1).max(65_535)).max(1_000).default([]),
+  agent_addr: text,
+  scaling_group: z.string().default('default'),
 });
 
 type KernelConfig = z.infer<typeof kernelConfig>;
 
-const clusterInfo = z
-  .object({
-    mode: z.preprocess((value) => foldWord(value) ?? 'single-node', z.string().min(1)),
-    size: orDefault(z.int().min(1), 1),
-    replicas: orDefault(z.record(z.string(), count), { main: 1 }),
-    network_config: freeMap,
-    ssh_keypair: optional(sshKeypair),
-    cluster_ssh_port_mapping: optional(z.record(z.string(), z.tuple([z.string(), z.int().min(1).max(65_535)]))),
-  })
-  .transform((info): ClusterInfo => ({
-    mode: info.mode,
-    size: info.size,
-    replicas: info.replicas,
-    networkConfig: info.network_config,
-    ...present({ sshKeypair: info.ssh_keypair, sshPortMapping: info.cluster_ssh_port_mapping }),
-  }));
+const clusterInfo = wireMap({
+  mode: z.preprocess((value) => foldWord(value) ?? 'single-node', z.string().min(1)),
+  size: z.int().min(1).default(1),
+  replicas: z.record(z.string(), count).default({ main: 1 }),
+  network_config: freeMap,
+  ssh_keypair: sshKeypair.optional(),
+  cluster_ssh_port_mapping: z.record(z.string(), z.tuple([z.string(), z.int().min(1).max(65_535)])).optional(),
+}).transform((info): ClusterInfo => ({
+  mode: info.mode,
+  size: info.size,
+  replicas: info.replicas,
+  networkConfig: info.network_config,
+  ...present({ sshKeypair: info.ssh_keypair, sshPortMapping: info.cluster_ssh_port_mapping }),
+}));
 
 /** @throws InvalidArgumentError. */
 export function readClusterInfo(value: unknown): ClusterInfo {

@@ -53,7 +53,7 @@ export const kernelMethods: readonly RpcMethod[] = [
       raw_cluster_info: z.unknown(),
       kernel_image_refs: imageRefs,
     }),
-    handle: async (args, { useCases, signal }) => {
+    handle: async (args, context) => {
       const ids = args.raw_kernel_ids;
       if (ids.length !== args.raw_configs.length || new Set(ids).size !== ids.length) {
         const allowed = 'distinct ids, as many as raw_configs';
@@ -69,6 +69,7 @@ export const kernelMethods: readonly RpcMethod[] = [
           `raw_configs[${index}]`,
         );
       });
+      const { useCases, signal } = context;
       const outcomes = await Promise.allSettled(specs.map(async (spec) => useCases.createKernel(spec, signal)));
       const created = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
       if (created.length < outcomes.length) throw failureOfMany(ids, outcomes);
