@@ -158,13 +158,18 @@ export interface HealthReport {
 export interface KernelCareUseCases {
   /** Being created, or there already. */
   isCreating(kernelId: KernelId): boolean;
-  /** Registered and RUNNING. A Manager ends the kernel on `false`: throws `NotReadyError` before recovery is over. */
+  /**
+   * Registered, and RUNNING or being restarted. A Manager ends the kernel on `false`: throws `NotReadyError` before
+   * recovery is over.
+   */
   isRunning(kernelId: KernelId): boolean;
   /** The runner's answer (`started_at` in seconds since 1970), or `null` if it gave none. Throws KernelNotFoundError. */
   ping(kernelId: KernelId, signal: AbortSignal): Promise<{ readonly startedAt: number } | null>;
   /**
    * The Manager's list of what should live here. Unknown ones are told `already-terminated`; ours that are not listed
    * (and were there before the call) are destroyed silently as `not-found-in-manager`. Returns without waiting for it.
+   *
+   * A Manager lists the kernels of one address of the agent only: those made under another one are left alone.
    */
   syncRegistry(listed: readonly KernelRef[]): Promise<void>;
   /**
@@ -205,6 +210,7 @@ export interface ImageUseCases {
   ): Promise<readonly { readonly image: string; readonly error: string | null }[]>;
   /** Commits the kernel's container to an image, or to a file below the commit folder. Throws KernelNotFoundError. */
   commit(request: CommitRequest): Promise<{ readonly taskId: TaskId; readonly path: string | null }>;
+  /** Throws KernelNotFoundError. */
   commitStatus(kernelId: KernelId, subfolder: string): 'ready' | 'ongoing';
 }
 export const ImageUseCases = Symbol('ImageUseCases');

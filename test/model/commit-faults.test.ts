@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CommitRequest } from '../../src/application/use-cases.js';
+import { kernelNotFound } from '../../src/domain/error/errors.js';
 import { canHappen, failCall, FAULTS, type FaultName } from '../support/boundary-faults.js';
 import { type FakeAgent, FakeMachine, outcomeOf } from '../support/fake-agent.js';
 import { KERNEL_ID } from '../support/kernel-records.js';
@@ -27,6 +28,16 @@ async function commit(machine: FakeMachine, agent: FakeAgent, wish: CommitReques
 
 function endsOf(machine: FakeMachine): readonly string[] {
   return machine.told.map(({ name }) => name).filter((name) => ENDS.includes(name));
+}
+
+/** Of a kernel that is gone it is an error to ask. */
+function isOngoing({ useCases }: FakeAgent): boolean {
+  try {
+    return useCases.images.commitStatus(KERNEL_ID, 'u') === 'ongoing';
+  } catch (error) {
+    if (error instanceof Error && error.name === kernelNotFound('').name) return false;
+    throw error;
+  }
 }
 
 async function scene() {
@@ -64,7 +75,7 @@ async function problemsAfter(wish: CommitRequest, number: number, fault: FaultNa
   if (!names.includes(BASE)) problems.push(`${BASE} has lost its name`);
   problems.push(...[...machine.commits.unfinished].map((file) => `half of ${file}`));
   problems.push(...[...machine.tasks.records.values()].map(({ name }) => `the note of a ${name}`));
-  if (agent.useCases.images.commitStatus(KERNEL_ID, 'u') === 'ongoing') problems.push('still being committed');
+  if (isOngoing(agent)) problems.push('still being committed');
 
   const ends = endsOf(machine);
   const isRepeated = ends.length === 2 && ends[0] === ends[1] && !first.boundary.isAlive;

@@ -165,6 +165,15 @@ describe('a restart that fails', () => {
     await expectGone('failed-to-start');
   });
 
+  it('because it takes too long ends the kernel as that', async () => {
+    await create();
+    machine.runners.answering = false;
+    const outcome = await machine.finish(outcomeOf(agent.restart(KERNEL_ID)));
+    expect(outcome).toMatchObject({ name: 'TimeoutError', retryable: false });
+    expect((outcome as Error).message).toContain('could not be restarted');
+    await expectGone('restart-timeout');
+  });
+
   it('because the old container does not go ends the kernel, and says that', async () => {
     await create();
     machine.engine.fail('removeContainer', { with: 'error', times: 1 });

@@ -15,6 +15,7 @@ import { HandleEngineEvent } from '../../src/application/kernel/handle-engine-ev
 import { ReconcileKernels } from '../../src/application/kernel/reconcile-kernels.use-case.js';
 import { ClusterNetworks } from '../../src/application/network/cluster-networks.js';
 import type { AcceleratorPlugin } from '../../src/application/ports/accelerator-plugin.port.js';
+import type { MovedTo } from '../../src/application/ports/resource-group-store.port.js';
 import { SampleUsage } from '../../src/application/statistics/sample-usage.use-case.js';
 import { type CreatedKernel, UseCases } from '../../src/application/use-cases.js';
 import { type AgentEvent, type AgentEventBodies, kernelOf } from '../../src/domain/event/agent-event.js';
@@ -106,7 +107,7 @@ export class FakeMachine {
   /** Devices besides cpu and mem, for agents that start from now on. */
   plugins: readonly AcceleratorPlugin[] = [];
   /** Where the agent was moved to. */
-  resourceGroup: string | undefined;
+  movedTo: MovedTo | undefined;
   readonly ports = new MachinePorts(this.engine);
   readonly runners = new MachineRunners(this.engine, this.clock);
   readonly usage = new MachineUsage();
@@ -228,8 +229,8 @@ export class FakeAgent {
         tasks: this.boundary.wrap('tasks', machine.tasks),
         commits: this.boundary.wrap('commits', machine.commits),
         resourceGroups: {
-          load: () => Promise.resolve(machine.resourceGroup),
-          save: (name) => Promise.resolve(void (machine.resourceGroup = name)),
+          load: () => Promise.resolve(machine.movedTo),
+          save: (move) => Promise.resolve(void (machine.movedTo = move)),
         },
         usage: { open: (container) => this.#openUsage(container), readNode: () => machine.usage.readNode() },
         hostPorts: this.boundary.wrap('ports', {

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 const CLIENT = fileURLToPath(new URL('../fixtures/rpc/manager_client.py', import.meta.url));
+const ON_AGENT = fileURLToPath(new URL('../fixtures/rpc/manager_on_agent.py', import.meta.url));
 const IMPORT_MS = 60_000;
 const CALLS_MS = 90_000;
 
@@ -35,9 +36,28 @@ export async function managerPythonMissing(): Promise<string | undefined> {
   }
 }
 
+export interface ManagerClientOptions {
+  /** Without them there is no CURVE. */
+  readonly keys?: { readonly public: string; readonly secret: string; readonly server: string } | undefined;
+  /** One of `OLDER_COMMONS`, in place of the newest. */
+  readonly common?: string | undefined;
+}
+
 /** What the Manager's own client decoded of our answers, by method. Rejects with its stderr when it fails. */
-export async function managerClient(endpoint: string, keys?: object): Promise<Record<string, unknown>> {
-  const args = ['-I', CLIENT, endpoint, ...(keys === undefined ? [] : [JSON.stringify(keys)])];
-  const { stdout } = await run(MANAGER_PYTHON, args, { timeout: CALLS_MS });
+export function managerClient(endpoint: string, options: ManagerClientOptions = {}): Promise<Record<string, unknown>> {
+  return decoded(CLIENT, endpoint, options);
+}
+
+/** The same of a whole agent, which did what it was asked for. */
+export function managerOnAgent(
+  endpoint: string,
+  options: ManagerClientOptions & { readonly agent: string; readonly image: string },
+): Promise<Record<string, unknown>> {
+  return decoded(ON_AGENT, endpoint, options);
+}
+
+async function decoded(script: string, endpoint: string, options: object): Promise<Record<string, unknown>> {
+  const args = ['-I', script, endpoint, JSON.stringify(options)];
+  const { stdout } = await run(MANAGER_PYTHON, args, { timeout: CALLS_MS, maxBuffer: 16 * 1024 * 1024 });
   return JSON.parse(stdout) as Record<string, unknown>;
 }

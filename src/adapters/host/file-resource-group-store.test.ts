@@ -16,14 +16,16 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 describe('FileResourceGroupStore', () => {
   it('keeps the last name for the next agent, and nothing else beside it', async () => {
     expect(await new FileResourceGroupStore(path).load()).toBeUndefined();
-    await new FileResourceGroupStore(path).save('one');
-    await new FileResourceGroupStore(path).save('zwei "drei"');
-    expect(await new FileResourceGroupStore(path).load()).toBe('zwei "drei"');
+    await new FileResourceGroupStore(path).save({ resourceGroup: 'one', configured: 'two' });
+    const last = { resourceGroup: 'zwei "drei"', configured: null };
+    await new FileResourceGroupStore(path).save(last);
+    expect(await new FileResourceGroupStore(path).load()).toEqual(last);
     expect(await readdir(join(folder, 'var'))).toEqual(['resource-group.json']);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
-  it.each(['', '{}', '{"version":2,"resourceGroup":"x"}', '{"version":1,"resourceGroup":5}'])(
+  const group = '"resourceGroup":"x"';
+  it.each(['', '{}', `{"version":2,${group},"configured":null}`, `{"version":1,${group},"configured":5}`])(
     'tells that %j is none of its own',
     async (text) => {
       path = join(folder, 'broken.json');
@@ -37,6 +39,8 @@ describe('FileResourceGroupStore', () => {
 
   it('tells that it cannot be written', async () => {
     await writeFile(join(folder, 'var'), 'a file where a folder belongs');
-    await expect(new FileResourceGroupStore(path).save('x')).rejects.toMatchObject({ name: 'StorageError' });
+    await expect(new FileResourceGroupStore(path).save({ resourceGroup: 'x', configured: null })).rejects.toMatchObject(
+      { name: 'StorageError' },
+    );
   });
 });

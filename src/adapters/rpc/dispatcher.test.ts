@@ -486,6 +486,31 @@ describe('cancellation', () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([false, true]);
   });
 
+  it('of one that waits in line for its large answer does no work', async () => {
+    let running = 0;
+    const most: number[] = [];
+    const { answer } = dispatchBench({
+      logs: async function* () {
+        running += 1;
+        most.push(running);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        running -= 1;
+        yield Buffer.from('a line\n');
+      },
+    });
+    const body = encode({ args: [KERNEL], kwargs: {} });
+    const lives = Array.from({ length: 40 }, oneCall);
+    const answers = lives.map(({ call }) => answer('get_logs', body, call));
+    for (const { leave } of lives.slice(20, 30)) leave();
+    lives[35]!.close();
+    const told = await Promise.all(answers);
+    expect(told.filter((one) => one === undefined)).toHaveLength(10);
+    expect(told[35]).toMatchObject({ failure: ['ServerShuttingDownError', expect.any(String), expect.any(String)] });
+    expect(told.filter((one) => one !== undefined && 'result' in one)).toHaveLength(29);
+    expect(most).toHaveLength(29);
+    expect(Math.max(...most)).toBe(4);
+  });
+
   it('by a closing server is answered', async () => {
     const { answer } = dispatchBench({ execute: (_, signal) => hanging(signal) });
     const life = oneCall();

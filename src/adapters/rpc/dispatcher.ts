@@ -1,3 +1,5 @@
+import { inTurn } from '../../application/concurrency/in-turn.js';
+import { Semaphore } from '../../application/concurrency/semaphore.js';
 import type { Clock } from '../../application/ports/clock.port.js';
 import type { Logger } from '../../application/ports/logger.port.js';
 import type { Telemetry } from '../../application/ports/telemetry.port.js';
@@ -30,6 +32,12 @@ interface Running {
 
 /** From the bytes of a call to the bytes of its answer: decode, bind, check, call the use case, encode. */
 export class Dispatcher implements CallHandler {
+  private readonly turns = new Map(
+    [...METHOD_TABLE.values()].flatMap((method) =>
+      method.atOnce === undefined ? [] : [[method, new Semaphore(method.atOnce)]],
+    ),
+  );
+
   constructor(
     private readonly agentId: string,
     private readonly useCases: UseCases,
@@ -65,12 +73,16 @@ export class Dispatcher implements CallHandler {
     if (method === undefined) throw notSupported(`unknown RPC method '${call.method.slice(0, MAX_METHOD_NAME)}'`);
     const bound = bindArguments(method.signature, envelope);
     this.checkAgent(bound['agent_id']);
-    return method.invoke(bound, {
+    const context = {
       useCases: this.useCases,
       get signal() {
         return method.cancellable ? life.signal : life.closing;
       },
-    });
+    };
+    const turns = this.turns.get(method);
+    return turns === undefined
+      ? method.invoke(bound, context)
+      : inTurn(turns, context.signal, () => Promise.resolve(method.invoke(bound, context)));
   }
 
   private checkAgent(asked: unknown): void {

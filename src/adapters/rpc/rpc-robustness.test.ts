@@ -133,47 +133,57 @@ describe('a busy server', () => {
 });
 
 describe('a peer that does not read', () => {
-  it('loses replies instead of taking memory, while another is served at once', { timeout: 60_000 }, async () => {
-    const size = MIB / 4;
-    await using scripted = await startScripted(
-      { files: { ...plausibleUseCases().files!, downloadFile: () => Promise.resolve(Buffer.alloc(size, 7)) } },
-      { limits: { maxPeerWaitingBytes: 8 * MIB } },
-    );
-    using other = new RawPeer(scripted.endpoint);
-    const slow = new Dealer({ linger: 0, receiveHighWaterMark: 1, receiveTimeout: 3_000 });
-    slow.connect(scripted.endpoint);
-    const asked = 800;
-    for (let seq = 0; seq < asked; seq += 1) {
+  it(
+    'loses results instead of taking memory, and is told so; another is served at once',
+    { timeout: 60_000 },
+    async () => {
+      const size = MIB / 4;
+      await using scripted = await startScripted(
+        { files: { ...plausibleUseCases().files!, downloadFile: () => Promise.resolve(Buffer.alloc(size, 7)) } },
+        { limits: { maxPeerWaitingBytes: 8 * MIB } },
+      );
+      using other = new RawPeer(scripted.endpoint);
+      const slow = new Dealer({ linger: 0, receiveHighWaterMark: 1, receiveTimeout: 3_000 });
+      slow.connect(scripted.endpoint);
+      const asked = 800;
+      for (let seq = 0; seq < asked; seq += 1) {
+        await slow.send([
+          'UPPER',
+          encode({ type: 1, meth: 'download_single', okey: new Uint8Array(), seq, zip: false }),
+          encode({ meta: new Uint8Array(), body: encode({ args: [KERNEL, 'a'], kwargs: {} }) }),
+        ]);
+        if (seq % 100 === 0) expect((await other.call('ping', [seq])).result).toBe(seq);
+      }
+      while (scripted.server.counters.received < asked + 8) await sleep(5);
+      while (scripted.server.counters.inFlight > 0) await sleep(5);
+      const { dropped } = scripted.server.counters;
+      // What is left: 64 in the socket, 32 of ours, and what the kernel's buffers on both ends hold.
+      expect(dropped).toBeGreaterThan(asked / 2);
+      expect(scripted.logger.lines.filter(({ message }) => message.includes('does not read'))).toHaveLength(1);
+      expect((await other.call('ping', ['still'])).result).toBe('still');
+
+      const seen = new Map<unknown, number>();
+      for (let read = 0; read < asked; read += 1) {
+        const [, header, body] = (await slow.receive()) as [Buffer, Buffer, Buffer];
+        const { type } = decode(header) as { type: unknown };
+        seen.set(type, (seen.get(type) ?? 0) + 1);
+        if (type === 2) expect(body.length).toBeGreaterThan(size);
+        else expect(body.toString()).toContain('ServerOverloadedError');
+      }
+      expect([...seen]).toEqual([
+        [2, asked - dropped],
+        [3, dropped],
+      ]);
       await slow.send([
         'UPPER',
-        encode({ type: 1, meth: 'download_single', okey: new Uint8Array(), seq, zip: false }),
-        encode({ meta: new Uint8Array(), body: encode({ args: [KERNEL, 'a'], kwargs: {} }) }),
+        encode({ type: 1, meth: 'ping', okey: new Uint8Array(), seq: asked, zip: false }),
+        encode({ meta: new Uint8Array(), body: encode({ args: ['back'], kwargs: {} }) }),
       ]);
-      if (seq % 100 === 0) expect((await other.call('ping', [seq])).result).toBe(seq);
-    }
-    while (scripted.server.counters.received < asked + 8) await sleep(5);
-    while (scripted.server.counters.inFlight > 0) await sleep(5);
-    const { dropped } = scripted.server.counters;
-    // What is left: 64 in the socket, 32 of ours, and what the kernel's buffers on both ends hold.
-    expect(dropped).toBeGreaterThan(asked / 2);
-    expect(scripted.logger.lines.filter(({ message }) => message.includes('does not read'))).toHaveLength(1);
-    expect((await other.call('ping', ['still'])).result).toBe('still');
-
-    let read = 0;
-    for (; read < asked - dropped; read += 1) {
-      const [, header, body] = (await slow.receive()) as [Buffer, Buffer, Buffer];
-      expect(decode(header)).toMatchObject({ type: 2 });
-      expect(body.length).toBeGreaterThan(size);
-    }
-    await slow.send([
-      'UPPER',
-      encode({ type: 1, meth: 'ping', okey: new Uint8Array(), seq: asked, zip: false }),
-      encode({ meta: new Uint8Array(), body: encode({ args: ['back'], kwargs: {} }) }),
-    ]);
-    const [, header] = (await slow.receive()) as [Buffer, Buffer];
-    expect(decode(header)).toMatchObject({ type: 2, meth: 'ping', seq: asked });
-    slow.close();
-  });
+      const [, header] = (await slow.receive()) as [Buffer, Buffer];
+      expect(decode(header)).toMatchObject({ type: 2, meth: 'ping', seq: asked });
+      slow.close();
+    },
+  );
 
   it('that leaves with calls in flight leaves nothing behind', async () => {
     const { script, open } = gated();

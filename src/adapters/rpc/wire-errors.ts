@@ -48,6 +48,15 @@ export function overloaded(message: string): AgentError {
   });
 }
 
+/** The result was made, but the caller does not read those before it. */
+export function repliesUnread(): AgentError {
+  const message = 'too many replies wait to be read on this connection: the result was dropped';
+  return new AgentError('ServerOverloadedError', 'operational', 503, message, {
+    retryable: true,
+    hint: 'read the replies, or ask for less at once',
+  });
+}
+
 export function shuttingDown(): AgentError {
   return new AgentError('ServerShuttingDownError', 'operational', 503, 'the agent is shutting down', {
     retryable: true,

@@ -114,7 +114,19 @@ describe('the resource group', () => {
 
   it.each(['', ' ', '-x', 'a\nb', 'x'.repeat(65), 'a/b'])('is not changed to %j', async (name) => {
     await expect(node().changeResourceGroup(name)).rejects.toMatchObject({ name: 'InvalidArgumentError' });
-    expect(machine.resourceGroup).toBeUndefined();
+    expect(machine.movedTo).toBeUndefined();
+  });
+
+  it('is the configured one again when that was changed since', async () => {
+    await node().changeResourceGroup('gpu-nodes');
+    const moved = machine.movedTo;
+    machine = new FakeMachine({ resourceGroup: 'storage-nodes' });
+    machine.movedTo = moved;
+    agent = await machine.boot();
+    await agent.heartbeat();
+    await node().changeResourceGroup('gpu-nodes');
+    await agent.heartbeat();
+    expect(groups()).toEqual(['storage-nodes', 'gpu-nodes']);
   });
 });
 

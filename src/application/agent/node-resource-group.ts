@@ -8,7 +8,10 @@ import { ResourceGroupStore } from '../ports/resource-group-store.port.js';
 /** What a Manager accepts as the name of a resource group. */
 const NAME = /^[\p{L}\p{N}_](?:[\p{L}\p{N}_. -]{0,62}[\p{L}\p{N}_])?$/u;
 
-/** The resource group that heartbeats name: the one that a Manager moved this node to, else the configured one. */
+/**
+ * The resource group that heartbeats name: the one that a Manager moved this node to, else the configured one. An
+ * operator who changes the configuration afterwards moves the node again.
+ */
 @injectable()
 export class NodeResourceGroup {
   #stored: Promise<string | undefined> | undefined;
@@ -32,7 +35,7 @@ export class NodeResourceGroup {
         allowed: 'letters, digits, "_", ".", "-" and spaces, at most 64',
       });
     }
-    await this.store.save(name);
+    await this.store.save({ resourceGroup: name, configured: this.settings.resourceGroup });
     this.#stored = Promise.resolve(name);
     this.logger.info('moved to another resource group', { resource_group: name });
   }
@@ -40,7 +43,8 @@ export class NodeResourceGroup {
   /** A heartbeat must not fail for this; one that can't be read is told once. */
   async #load(): Promise<string | undefined> {
     try {
-      return await this.store.load();
+      const moved = await this.store.load();
+      return moved?.configured === this.settings.resourceGroup ? moved.resourceGroup : undefined;
     } catch (error) {
       this.logger.error(`the resource group is the configured one: ${messageOf(error)}`);
       return undefined;

@@ -2,6 +2,7 @@ import { inject, injectable } from 'inversify';
 import { kernelRunnerNotInitialized } from '../../domain/error/errors.js';
 import type { ExecutionResult } from '../../domain/execution/execution.js';
 import type { KernelId } from '../../domain/kernel/kernel-id.js';
+import { waitFor } from '../concurrency/wait-for.js';
 import { KernelRegistry } from '../kernel/kernel-registry.js';
 import { Clock } from '../ports/clock.port.js';
 import { EventBus } from '../ports/event-bus.port.js';
@@ -24,7 +25,7 @@ export class ExecuteCode {
 
   async execute(request: ExecuteRequest, signal: AbortSignal): Promise<ExecutionResult> {
     const { kernelId, mode } = request;
-    const session = await this.#session(kernelId);
+    const session = await this.#session(kernelId, signal);
     const live = this.registry.get(kernelId);
     const { kernel } = live;
     const body = { session_id: kernel.sessionId };
@@ -47,8 +48,8 @@ export class ExecuteCode {
     return result;
   }
 
-  async interrupt(kernelId: KernelId): Promise<void> {
-    await (await this.#session(kernelId)).interrupt();
+  async interrupt(kernelId: KernelId, signal: AbortSignal): Promise<void> {
+    await (await this.#session(kernelId, signal)).interrupt();
   }
 
   async complete(
@@ -57,12 +58,12 @@ export class ExecuteCode {
     options: Readonly<Record<string, unknown>>,
     signal: AbortSignal,
   ): Promise<readonly string[]> {
-    return (await this.#session(kernelId)).complete(code, options, { signal });
+    return (await this.#session(kernelId, signal)).complete(code, options, { signal });
   }
 
-  async #session(kernelId: KernelId): Promise<RunSession> {
+  async #session(kernelId: KernelId, signal: AbortSignal): Promise<RunSession> {
     const live = this.registry.get(kernelId);
-    await live.restart;
+    if (live.restart) await waitFor(live.restart, signal);
     if (live.session) return live.session;
     throw kernelRunnerNotInitialized(`kernel ${kernelId} is ${live.kernel.state} and takes no code`, {
       field: 'kernel_id',

@@ -183,11 +183,11 @@ export class RunBatch {
   async #cutOff(live: LiveKernel): Promise<void> {
     try {
       for (const pauseMs of INTERRUPT_PAUSES_MS) {
-        await this.code.interrupt(live.kernel.id);
+        await this.code.interrupt(live.kernel.id, FOREVER);
         const { status } = await this.#call(live, { mode: 'continue', flushTimeoutMs: pauseMs }, FOREVER);
         if (status === 'finished') return;
       }
-      await this.code.interrupt(live.kernel.id);
+      await this.code.interrupt(live.kernel.id, FOREVER);
     } catch (error) {
       this.logger.debug(`could not interrupt a batch job: ${messageOf(error)}`, { kernel_id: live.kernel.id });
     }

@@ -2,6 +2,7 @@ import { inject, injectable } from 'inversify';
 import { messageOf } from '../../domain/error/agent-error.js';
 import { imageCommitFailed } from '../../domain/error/errors.js';
 import type { KernelId } from '../../domain/kernel/kernel-id.js';
+import { KernelRegistry } from '../kernel/kernel-registry.js';
 import { Clock } from '../ports/clock.port.js';
 import { Logger } from '../ports/logger.port.js';
 import { StateStore } from '../ports/state-store.port.js';
@@ -16,13 +17,18 @@ export class CommitStatus {
   readonly #ongoing = new Map<KernelId, string>();
 
   constructor(
+    @inject(KernelRegistry) private readonly registry: KernelRegistry,
     @inject(StateStore) private readonly state: StateStore,
     @inject(Clock) private readonly clock: Clock,
     @inject(Logger) private readonly logger: Logger,
   ) {}
 
+  /** Throws KernelNotFoundError. */
   of(kernelId: KernelId, subfolder: string): 'ready' | 'ongoing' {
-    return this.#ongoing.get(kernelId) === subfolder ? 'ongoing' : 'ready';
+    const ongoing = this.#ongoing.get(kernelId);
+    // A commit may take longer than its kernel lives.
+    if (ongoing === undefined) this.registry.get(kernelId);
+    return ongoing === subfolder ? 'ongoing' : 'ready';
   }
 
   /** Until it is disposed of, the kernel is being committed. @throws ImageCommitError if it is already */

@@ -38,6 +38,17 @@ describe('looking after kernels', () => {
     expect(states()).toEqual([false, false]);
   });
 
+  it('never tells a Manager that a kernel which is restarted does not run', async () => {
+    await machine.finish(agent.create());
+    machine.engine.fail('startContainer', { with: 'slow', ms: 100 });
+    const restart = agent.restart(KERNEL_ID);
+    await machine.clock.advance(50);
+    expect(agent.useCases.getKernel(KERNEL_ID).state).toBe('RESTARTING');
+    expect(care().isRunning(KERNEL_ID)).toBe(true);
+    await machine.finish(restart);
+    expect(care().isRunning(KERNEL_ID)).toBe(true);
+  });
+
   it('says nothing of kernels before they are known', async () => {
     await machine.finish(agent.create());
     agent.kill();
@@ -107,6 +118,26 @@ describe("a Manager's list of kernels", () => {
         { kernel_id: kernelIdOf(number), session_id: sessionId, reason: 'already-terminated', exit_code: -1 },
       ]),
     );
+  });
+
+  it('is of one address of this agent: kernels made under another live on', async () => {
+    const made = (number: number, agentAddr: string) =>
+      machine.finish(agent.create(kernelSpec({ kernelId: kernelIdOf(number), agentAddr })));
+    const [former, now] = ['tcp://10.0.0.1:6011', machine.settings.advertisedRpcAddress] as const;
+    await made(1, former);
+    await made(2, former);
+    await made(3, now);
+    await made(4, now);
+    await machine.clock.advance(2 * MINUTE_MS);
+    await sync(kernelIdOf(1));
+    await machine.clock.advance(MINUTE_MS);
+    expect(ids()).toEqual([1, 3, 4].map(kernelIdOf));
+    await sync(kernelIdOf(4));
+    await machine.clock.advance(MINUTE_MS);
+    expect(ids()).toEqual([1, 4].map(kernelIdOf));
+    await sync(kernelIdOf(9));
+    await machine.clock.advance(MINUTE_MS);
+    expect(ids()).toEqual([kernelIdOf(1)]);
   });
 
   it('spares kernels that are younger than it may know, and those that are being made or restarted', async () => {

@@ -2,6 +2,7 @@ import { inject, injectable } from 'inversify';
 import { messageOf } from '../../domain/error/agent-error.js';
 import { agentNotReady } from '../../domain/error/errors.js';
 import type { KernelId } from '../../domain/kernel/kernel-id.js';
+import { AgentSettings } from '../agent-settings.js';
 import { Readiness } from '../agent/readiness.js';
 import { waitFor } from '../concurrency/wait-for.js';
 import { RunBatch } from '../execution/run-batch.use-case.js';
@@ -26,6 +27,7 @@ const SETTLED_MS = 60_000;
 @injectable()
 export class KernelCare implements KernelCareUseCases {
   constructor(
+    @inject(AgentSettings) private readonly settings: AgentSettings,
     @inject(KernelRegistry) private readonly registry: KernelRegistry,
     @inject(Readiness) private readonly readiness: Readiness,
     @inject(DestroyKernel) private readonly destroy: DestroyKernel,
@@ -41,7 +43,9 @@ export class KernelCare implements KernelCareUseCases {
 
   isRunning(kernelId: KernelId): boolean {
     this.#mustBeReady();
-    return this.registry.find(kernelId)?.kernel.state === 'RUNNING';
+    const state = this.registry.find(kernelId)?.kernel.state;
+    // To the Manager a restart is part of its running: on a "no" it would end the kernel.
+    return state === 'RUNNING' || state === 'RESTARTING';
   }
 
   async ping(kernelId: KernelId, signal: AbortSignal): Promise<{ readonly startedAt: number } | null> {
@@ -62,7 +66,13 @@ export class KernelCare implements KernelCareUseCases {
     const wanted = new Map(listed.map((ref) => [ref.kernelId, ref]));
     // Both sides as they are now: the registry goes on changing while events are written.
     const unknown = [...wanted.values()].filter(({ kernelId }) => !this.registry.find(kernelId));
-    const unwanted = this.registry.all().filter((live) => !wanted.has(live.kernel.id) && this.#isSettled(live));
+    const listedHere = this.registry.all().filter(({ kernel }) => wanted.has(kernel.id));
+    const addresses = new Set(listedHere.map(({ kernel }) => kernel.spec.agentAddr));
+    if (addresses.size === 0) addresses.add(this.settings.advertisedRpcAddress);
+    const unwanted = this.registry.all().filter((live) => {
+      const { id, spec } = live.kernel;
+      return !wanted.has(id) && addresses.has(spec.agentAddr) && this.#isSettled(live);
+    });
     for (const { kernel } of unwanted) this.#destroySilently(kernel.id);
     for (const { kernelId, sessionId } of unknown) {
       await this.events.announce({

@@ -1,6 +1,6 @@
 import { inject, injectable } from 'inversify';
-import { messageOf } from '../../domain/error/agent-error.js';
-import { containerStartupFailed, kernelNotFound } from '../../domain/error/errors.js';
+import { isAgentError, messageOf } from '../../domain/error/agent-error.js';
+import { containerStartupFailed, deadlineExceeded, kernelNotFound } from '../../domain/error/errors.js';
 import type { KernelId } from '../../domain/kernel/kernel-id.js';
 import type { TerminationReason } from '../../domain/kernel/termination-reason.js';
 import { AgentSettings } from '../agent-settings.js';
@@ -15,6 +15,9 @@ import { KernelRegistry } from './kernel-registry.js';
 import { KernelTerminator } from './kernel-terminator.js';
 import type { LiveKernel } from './live-kernel.js';
 import { StageRunner } from './provision/stage-runner.js';
+
+/** The status that all time-outs of the catalogue have. */
+const TIMED_OUT = deadlineExceeded('').status;
 
 /**
  * A new container for a kernel that keeps its scratch, its devices and its ports (rpc.md §6.7). The old container is gone
@@ -69,11 +72,14 @@ export class RestartKernel {
       signal.throwIfAborted();
     } catch (error) {
       const failure = failureOf(error, signal);
-      await this.terminator.terminate(live, reason).catch((problem: unknown) => {
+      const isLate = isAgentError(failure) && failure.status === TIMED_OUT;
+      await this.terminator.terminate(live, isLate ? 'restart-timeout' : reason).catch((problem: unknown) => {
         this.logger.error(messageOf(problem), { kernel_id: kernel.id });
       });
-      throw containerStartupFailed(`the kernel could not be restarted: ${failure.message}`, {
+      const fail = isLate ? deadlineExceeded : containerStartupFailed;
+      throw fail(`the kernel could not be restarted: ${failure.message}`, {
         hint: 'it was terminated; create it again',
+        retryable: false,
         cause: failure,
       });
     }

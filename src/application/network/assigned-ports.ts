@@ -32,13 +32,13 @@ export class AssignedPorts {
     @inject(Logger) private readonly logger: Logger,
   ) {}
 
-  /** Throws PortPoolExhaustedError. */
+  /** A session waits for it: a port that did not cool down yet is better than none. Throws PortPoolExhaustedError. */
   async assign(): Promise<number> {
     this.expire();
     const busy: number[] = [];
     try {
       for (;;) {
-        const port = this.pool.take(this.clock.monotonic());
+        const port = this.pool.take(this.clock.monotonic(), undefined, true);
         busy.push(port);
         const hold = await this.#hold(port);
         if (!hold) continue;

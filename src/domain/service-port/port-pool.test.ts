@@ -22,6 +22,15 @@ describe('PortPool', () => {
     expect(pool.take(62_000)).toBe(1);
   });
 
+  it('gives one that is still cooling down only where it is urgent and there is no other', () => {
+    const pool = new PortPool([1, 2], 60_000);
+    pool.release(pool.take(0), 0);
+    expect(pool.take(1, undefined, true)).toBe(2);
+    expect(() => pool.take(1)).toThrow();
+    expect(pool.take(1, undefined, true)).toBe(1);
+    expect(() => pool.take(1, undefined, true)).toThrow(expect.objectContaining({ name: 'PortPoolExhaustedError' }));
+  });
+
   it('skips ports of others without forgetting them', () => {
     const pool = new PortPool([1, 3], 0);
     expect(pool.take(0, (port) => port < 3)).toBe(3);

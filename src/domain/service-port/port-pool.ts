@@ -47,10 +47,12 @@ export class PortPool {
 
   /**
    * Gives out the port that has been free for the longest time. Ports for which `isExcluded` is true (somebody else
-   * listens there) keep their place. Throws PortPoolExhaustedError.
+   * listens there) keep their place. With `isUrgent` it may be one that is still cooling down, if there is no other.
+   * Throws PortPoolExhaustedError.
    */
-  take(now: number, isExcluded: (port: number) => boolean = () => false): number {
-    const index = this.#free.findIndex((entry) => !this.#isCooling(entry, now) && !isExcluded(entry.port));
+  take(now: number, isExcluded: (port: number) => boolean = () => false, isUrgent = false): number {
+    let index = this.#free.findIndex((entry) => !this.#isCooling(entry, now) && !isExcluded(entry.port));
+    if (index < 0 && isUrgent) index = this.#free.findIndex((entry) => !isExcluded(entry.port));
     const [entry] = index < 0 ? [] : this.#free.splice(index, 1);
     if (!entry) throw this.#exhausted(now);
     this.#used.add(entry.port);

@@ -196,7 +196,7 @@ export const useCasesModule = new ContainerModule(({ bind }) => {
         destroyKernel: (request, signal) => destroy.execute(request, signal),
         restartKernel: (id, signal) => restart.execute(id, signal),
         execute: (request, signal) => code.execute(request, signal),
-        interrupt: (id) => code.interrupt(id),
+        interrupt: (id, signal) => code.interrupt(id, signal),
         complete: (id, text, options, signal) => code.complete(id, text, options, signal),
         startService: (id, name, options, signal) => service.execute(id, name, options, signal),
         logs: (id, options, signal) => logs.execute(id, options, signal),

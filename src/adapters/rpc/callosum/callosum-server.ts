@@ -3,7 +3,7 @@ import type { Clock } from '../../../application/ports/clock.port.js';
 import type { Logger } from '../../../application/ports/logger.port.js';
 import { messageOf } from '../../../domain/error/agent-error.js';
 import { failureOf } from '../failure.js';
-import { malformed, shuttingDown } from '../wire-errors.js';
+import { malformed, repliesUnread, shuttingDown } from '../wire-errors.js';
 import { failureFrames, parseMessage, peerKey, requestKey, resultFrames } from './frames.js';
 import type { FailureDetail, Frames, Incoming, RequestId } from './frames.js';
 import { type Call, CallCancelled, type CallLife, InFlightCalls } from './in-flight-calls.js';
@@ -78,6 +78,9 @@ export interface CallosumCounters {
   /** Connections refused by CURVE authentication. */
   readonly refusedPeers: number;
 }
+
+/** A result of this size is no larger than word of its loss would be. */
+const SHORT_RESULT_BYTES = 1_024;
 
 /** In-flight calls may end by themselves for this long, then with their signals fired for that long. */
 const DRAIN_MS = 400;
@@ -262,9 +265,17 @@ export class CallosumServer implements AsyncDisposable {
     const reply = (answer: Answer): void => {
       if (call?.finish() === false || answer === undefined) return;
       this.counts.answered += 1;
-      const frames =
-        'result' in answer ? resultFrames(peer, id, answer.result) : failureFrames(peer, id, answer.failure);
-      open.outbox.push(incoming.peer, frames);
+      if ('failure' in answer) {
+        open.outbox.push(incoming.peer, failureFrames(peer, id, answer.failure));
+        return;
+      }
+      const { result } = answer;
+      const unread = (): Frames => failureFrames(peer, id, failureOf(repliesUnread()));
+      open.outbox.push(
+        incoming.peer,
+        resultFrames(peer, id, result),
+        result.length > SHORT_RESULT_BYTES ? unread : undefined,
+      );
     };
     const answer = this.handler.answer(incoming, call ?? UNENDING);
     if (answer instanceof Promise) void answer.then(reply);

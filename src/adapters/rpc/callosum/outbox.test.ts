@@ -87,6 +87,20 @@ describe('Outbox', () => {
     expect(socket.sent).toEqual(['axxx', 'axxx', 'aagain']);
   });
 
+  it('says so in place of a large one, as often as there is room for a message', async () => {
+    const { socket, outbox } = bench({ maxPeerBytes: 10, maxPeerMessages: 4 });
+    socket.room.set('a', 0);
+    const frames = (text: string) => [Buffer.from('a'), Buffer.from(text)];
+    for (let i = 0; i < 6; i += 1) {
+      outbox.push('a', frames(`large${i}`), () => frames(`no${i}`));
+      await turn();
+    }
+    expect(outbox.dropped).toBe(5);
+    socket.room.set('a', 100);
+    await outbox.flush();
+    expect(socket.sent).toEqual(['alarge0', 'ano1', 'ano2', 'ano3']);
+  });
+
   it('bounds the bytes of all peers together, and the messages of one', async () => {
     const { socket, outbox, push } = bench({ maxPeerBytes: 100, maxBytes: 12, maxPeerMessages: 3 });
     for (const peer of ['a', 'b']) socket.room.set(peer, 0);

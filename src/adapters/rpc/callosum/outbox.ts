@@ -40,7 +40,8 @@ const QUICK_TRIES = 8;
 
 /**
  * The way out for replies. A reply goes straight to the socket; for a peer whose part of the socket is full it waits
- * here, and no other peer notices. A peer that doesn't read loses replies instead of taking our memory. Never throws.
+ * here, and no other peer notices. A peer that doesn't read loses replies instead of taking our memory; in place of a
+ * large one it gets word of that, since a Manager waits for an answer without limit (rpc.md §1.10). Never throws.
  */
 export class Outbox {
   private readonly boxes = new Map<string, Box>();
@@ -65,13 +66,14 @@ export class Outbox {
     return this.bytes;
   }
 
-  push(peer: string, frames: Frames): void {
+  /** @param instead makes a short reply for when there is no room for this one; these are bounded by their number. */
+  push(peer: string, frames: Frames, instead?: () => Frames): void {
     const box = this.boxes.get(peer);
     if (box !== undefined) {
-      this.keep(peer, box, frames);
+      this.keep(peer, box, frames, instead);
       return;
     }
-    this.attempt(frames).catch((error: unknown) => this.refused(peer, frames, error));
+    this.attempt(frames).catch((error: unknown) => this.refused(peer, frames, error, instead));
   }
 
   /** Resolves when everything is with the socket. */
@@ -91,33 +93,40 @@ export class Outbox {
     await this.sink.send(frames);
   }
 
-  private refused(peer: string, frames: Frames, error: unknown): void {
+  private refused(peer: string, frames: Frames, error: unknown, instead: (() => Frames) | undefined): void {
     if (codeOf(error) !== 'EAGAIN') {
       this.lose(error);
       return;
     }
     const known = this.boxes.get(peer);
     if (known !== undefined) {
-      this.keep(peer, known, frames);
+      this.keep(peer, known, frames, instead);
       return;
     }
     const box: Box = { waiting: [], bytes: 0, dropping: false };
     this.boxes.set(peer, box);
-    this.keep(peer, box, frames);
+    this.keep(peer, box, frames, instead);
     void this.drain(peer, box);
   }
 
-  private keep(peer: string, box: Box, frames: Frames): void {
+  private keep(peer: string, box: Box, frames: Frames, instead: (() => Frames) | undefined): void {
     const size = sizeOf(frames);
     const { maxPeerMessages, maxPeerBytes, maxBytes } = this.limits;
     // One that is larger than all bounds still goes if nothing else waits.
     const fits = box.bytes + size <= maxPeerBytes && this.bytes + size <= maxBytes;
-    if (box.waiting.length >= maxPeerMessages || (!fits && box.waiting.length > 0)) {
+    const isFull = box.waiting.length >= maxPeerMessages;
+    if (isFull || (!fits && box.waiting.length > 0)) {
       this.lost += 1;
       if (!box.dropping) this.events.onSlowPeer(peer);
       box.dropping = true;
+      if (!isFull && instead !== undefined) this.add(box, instead());
       return;
     }
+    this.add(box, frames);
+  }
+
+  private add(box: Box, frames: Frames): void {
+    const size = sizeOf(frames);
     box.waiting.push(frames);
     box.bytes += size;
     this.bytes += size;

@@ -216,7 +216,7 @@ describe('encoding results', () => {
     expect(() => encodeDocument(loop)).toThrow(expect.objectContaining({ name: 'EncodeError' }));
   });
 
-  it('never lets half a character out', () => {
+  it('never lets half a character out', { timeout: 30_000 }, () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (a, b) => {
         const text = `${a}\ud800${b}\udc00\ud83d`;

@@ -55,9 +55,7 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null;
 }
 
-const LONE_SURROGATE = /\p{Surrogate}/gu;
-
 /** The text with halves of characters replaced, so that it has a UTF-8 form. */
 export function wellFormed(text: string): string {
-  return text.replace(LONE_SURROGATE, '\ufffd');
+  return text.toWellFormed();
 }

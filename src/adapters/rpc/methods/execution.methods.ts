@@ -114,6 +114,7 @@ export const executionMethods: readonly RpcMethod[] = [
   defineMethod({
     name: 'get_logs',
     required: ['kernel_id'],
+    atOnce: 4,
     schema: z.object({ kernel_id: kernelId }),
     handle: async ({ kernel_id }, { useCases, signal }) => ({
       logs: await collectLog(useCases.logs(kernel_id, {}, signal)),

@@ -9,6 +9,9 @@ const path = z
   .max(4_096)
   .refine((text) => !text.includes('\0'), 'a path without NUL characters');
 
+/** Each holds up to a megabyte. */
+const LARGE_AT_ONCE = 32;
+
 const download = z.object({ kernel_id: kernelId, filepath: path });
 
 /** Times in seconds since 1970. */
@@ -41,6 +44,7 @@ export const fileMethods: readonly RpcMethod[] = [
 
   defineMethod({
     name: 'download_file',
+    atOnce: LARGE_AT_ONCE,
     required: ['kernel_id', 'filepath'],
     schema: download,
     handle: ({ kernel_id, filepath }, { useCases, signal }) =>
@@ -49,6 +53,7 @@ export const fileMethods: readonly RpcMethod[] = [
 
   defineMethod({
     name: 'download_single',
+    atOnce: LARGE_AT_ONCE,
     required: ['kernel_id', 'filepath'],
     schema: download,
     handle: ({ kernel_id, filepath }, { useCases, signal }) => useCases.files.downloadFile(kernel_id, filepath, signal),
@@ -57,6 +62,7 @@ export const fileMethods: readonly RpcMethod[] = [
   /** `files` is a JSON text; the Manager hands it on as it is. */
   defineMethod({
     name: 'list_files',
+    atOnce: LARGE_AT_ONCE,
     required: ['kernel_id', 'path'],
     schema: z.object({ kernel_id: kernelId, path }),
     handle: async ({ kernel_id, path: folder }, { useCases, signal }) => {

@@ -4,7 +4,8 @@ import { invalidArgument } from '../../../domain/error/errors.js';
 import { normaliseReason } from '../../../domain/kernel/termination-reason.js';
 import { EnumWord, ImageRef } from '../dialect/wire-values.js';
 import { taskGroupFailed } from '../wire-errors.js';
-import { kernelId, orDefault, sessionId } from './fields.js';
+import { freeMap, kernelId, optional, orDefault, sessionId } from './fields.js';
+import { imageConfig } from './image-config.js';
 import { readClusterInfo, readKernelConfig } from './kernel-creation-config.js';
 import { creationResult, restartResult } from './kernel-result.js';
 import { defineMethod, type RpcMethod } from './method.js';
@@ -117,13 +118,21 @@ export const kernelMethods: readonly RpcMethod[] = [
     },
   }),
 
-  /** rpc.md §6.7: session first. What was saved at creation counts; the two last arguments carry nothing in practice. */
+  /**
+   * rpc.md §6.7: session first. A kernel restarts with what it was made with: of the image only the kind is looked at,
+   * and the map of changes, which Managers leave empty, has to be empty.
+   */
   defineMethod({
     name: 'restart_kernel',
     required: ['session_id', 'kernel_id'],
     optional: ['kernel_image', 'updated_config'],
     cancellable: false,
-    schema: z.object({ session_id: sessionId, kernel_id: kernelId }),
+    schema: z.object({
+      session_id: sessionId,
+      kernel_id: kernelId,
+      kernel_image: optional(imageConfig),
+      updated_config: freeMap.refine((map) => Object.keys(map).length === 0, 'an empty map'),
+    }),
     handle: async ({ kernel_id }, { useCases, signal }) =>
       restartResult(await useCases.restartKernel(kernel_id, signal)),
   }),

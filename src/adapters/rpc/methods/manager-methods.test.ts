@@ -266,6 +266,8 @@ describe('what is refused, before anything is done', () => {
     ['update_scaling_group', ['gpu', 'i-other'], {}, 'AgentIdNotFoundError', ''],
     ['upload_file', [KERNEL, 'a', 'text'], AGENT, 'InvalidArgumentError', 'filedata: must be bytes'],
     ['download_file', [KERNEL, 'a\0b'], AGENT, 'InvalidArgumentError', 'filepath'],
+    ['restart_kernel', [SESSION, KERNEL, null, { environ: {} }], AGENT, 'InvalidArgumentError', 'updated_config'],
+    ['restart_kernel', [SESSION, KERNEL, 7, {}], AGENT, 'InvalidArgumentError', 'kernel_image'],
     ['commit', [KERNEL, '../x'], { canonical: 'a:b' }, 'InvalidArgumentError', 'subdir'],
     ['commit', [KERNEL, 'x'], { filename: '..' }, 'InvalidArgumentError', 'filename'],
     ['commit', [KERNEL, 'x'], {}, 'InvalidArgumentError', 'canonical'],

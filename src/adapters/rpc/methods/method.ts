@@ -16,6 +16,8 @@ export interface RpcMethod {
   readonly signature: Signature;
   /** False for work that must reach a consistent state even if nobody waits for it any more (rpc.md §7.1.4). */
   readonly cancellable: boolean;
+  /** So many calls of it are worked on together, since each holds a large answer; the others wait in line. */
+  readonly atOnce: number | undefined;
   /**
    * What the use case gives, or a promise of it. Everything up to the use case happens at once, so that calls begin in
    * the order in which they came.
@@ -36,17 +38,19 @@ interface MethodDefinition<Args> {
   /** False for the few methods without the implied last parameter `agent_id` (rpc.md §4.3). */
   readonly agentScoped?: boolean;
   readonly cancellable?: boolean;
+  readonly atOnce?: number;
   readonly schema: z.ZodType<Args>;
   readonly handle: (args: Args, context: CallContext) => unknown;
 }
 
 export function defineMethod<Args>(definition: MethodDefinition<Args>): RpcMethod {
   const { name, required = [], optional = [], agentScoped = true, cancellable = true, schema, handle } = definition;
-  const { aliases = {}, v3 = false } = definition;
+  const { aliases = {}, v3 = false, atOnce } = definition;
   const params = agentScoped ? [...optional, 'agent_id'] : optional;
   return {
     signature: { method: name, required, optional: v3 ? ['req', ...params] : params, aliases },
     cancellable,
+    atOnce,
     invoke: (bound, context) => handle(parseArguments(schema, v3 ? requestOf(bound['req']) : bound), context),
   };
 }
