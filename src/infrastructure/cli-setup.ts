@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import type { CliConfiguration, CliSetup, ConfigRequest, QuickstartSetup } from '../adapters/cli/cli-dependencies.js';
+import { PidFile } from '../adapters/host/pid-file.js';
 import { createLogger, type LogLevel } from '../adapters/logging/pino-logger.adapter.js';
 import type { Logger } from '../application/ports/logger.port.js';
 import type { ClusterConfig } from './config/cluster-config.js';
@@ -36,24 +37,30 @@ export function cliSetup(version: string): CliSetup {
     startServer: async (request, signal) => {
       const { runDaemon } = await import('./daemon.js');
       const config = load(request);
-      const agentId = agentIdOf(config, readHostFacts());
-      return runDaemon(
-        {
-          agentId,
-          logger: daemonLogger(config, agentId),
-          config,
-          reload: (cluster) => load(request, cluster),
-          settingsOf: (whole) => parts(whole, version),
-        },
-        signal,
-      );
+      const host = readHostFacts();
+      const agentId = agentIdOf(config, host);
+      const { logging, pidFile } = toDaemonSettings(config, host);
+      const logger = daemonLogger(logging, agentId);
+      const pid = pidFile === null ? undefined : new PidFile(pidFile);
+      try {
+        return await runDaemon(
+          {
+            ...{ agentId, logger, config },
+            reload: (cluster) => load(request, cluster),
+            settingsOf: (whole) => parts(whole, version),
+          },
+          signal,
+        );
+      } finally {
+        pid?.[Symbol.dispose]();
+      }
     },
     startEmbeddedAgent: async (request, signal) => {
       const { startEmbeddedAgent } = await import('./embedded-agent.js');
       const config = load(request);
       const { settings, daemon } = parts(config, version);
       const level = request.logLevel === undefined ? 'error' : PINO_LEVEL[daemon.logging.level];
-      const logger = createLogger({ agentId: settings.agentId, level, destination: 'stderr' });
+      const logger = createLogger({ agentId: settings.agentId, level, console: {} });
       return startEmbeddedAgent(settings, daemon, logger, signal);
     },
     ensureImage: async (onProgress, signal) => {
@@ -85,13 +92,19 @@ function parts(config: LoadedConfig, version: string) {
   return { settings: toAgentSettings(config, host, version), daemon: toDaemonSettings(config, host) };
 }
 
-function daemonLogger(config: LoadedConfig, agentId: string): Logger {
-  const { level, format } = toDaemonSettings(config, readHostFacts()).logging;
+function daemonLogger({ level, console, file }: DaemonSettings['logging'], agentId: string): Logger {
   return createLogger({
     agentId,
     level: PINO_LEVEL[level],
-    destination: 'stderr',
-    ...(format === 'auto' ? {} : { pretty: format !== 'json' }),
+    ...(console === null
+      ? {}
+      : {
+          console: {
+            ...(console.format === 'auto' ? {} : { pretty: console.format !== 'json' }),
+            ...(console.colored === null ? {} : { colored: console.colored }),
+          },
+        }),
+    ...(file === null ? {} : { file }),
   });
 }
 
