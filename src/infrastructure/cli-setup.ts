@@ -6,7 +6,7 @@ import type { Logger } from '../application/ports/logger.port.js';
 import type { ClusterConfig } from './config/cluster-config.js';
 import { configSample } from './config/config-sample.js';
 import { effectiveConfig } from './config/effective-config.js';
-import { readHostFacts } from './config/host-facts.js';
+import { type HostFacts, readClusterHostFacts, readHostFacts } from './config/host-facts.js';
 import { loadConfig, type LoadedConfig } from './config/load-config.js';
 import { agentIdOf, toAgentSettings } from './config/to-agent-settings.js';
 import { type DaemonSettings, toDaemonSettings } from './config/to-daemon-settings.js';
@@ -37,17 +37,20 @@ export function cliSetup(version: string): CliSetup {
     startServer: async (request, signal) => {
       const { runDaemon } = await import('./daemon.js');
       const config = load(request);
-      const host = readHostFacts();
+      const host = await readClusterHostFacts(config);
       const agentId = agentIdOf(config, host);
       const { logging, pidFile } = toDaemonSettings(config, host);
       const logger = daemonLogger(logging, agentId);
+      if (host.cloud?.problem !== undefined)
+        logger.warn('the cloud does not say who this machine is', { error: host.cloud.problem, agent_id: agentId });
       const pid = pidFile === null ? undefined : new PidFile(pidFile);
       try {
         return await runDaemon(
           {
             ...{ agentId, logger, config },
             reload: (cluster) => load(request, cluster),
-            settingsOf: (whole) => parts(whole, version),
+            // Read again: while etcd was waited for, this machine may have got its addresses.
+            settingsOf: (whole) => parts(whole, { ...readHostFacts(), cloud: host.cloud }, version),
           },
           signal,
         );
@@ -58,7 +61,7 @@ export function cliSetup(version: string): CliSetup {
     startEmbeddedAgent: async (request, signal) => {
       const { startEmbeddedAgent } = await import('./embedded-agent.js');
       const config = load(request);
-      const { settings, daemon } = parts(config, version);
+      const { settings, daemon } = parts(config, readHostFacts(), version);
       const level = request.logLevel === undefined ? 'error' : PINO_LEVEL[daemon.logging.level];
       const logger = createLogger({ agentId: settings.agentId, level, console: {} });
       return startEmbeddedAgent(settings, daemon, logger, signal);
@@ -87,8 +90,7 @@ function load(request: ConfigRequest, cluster?: ClusterConfig): LoadedConfig {
   return loadConfig({ ...given, env: process.env, cwd: process.cwd(), home: homedir() });
 }
 
-function parts(config: LoadedConfig, version: string) {
-  const host = readHostFacts();
+function parts(config: LoadedConfig, host: HostFacts, version: string) {
   return { settings: toAgentSettings(config, host, version), daemon: toDaemonSettings(config, host) };
 }
 

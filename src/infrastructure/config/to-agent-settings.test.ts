@@ -13,6 +13,7 @@ const HOST: HostFacts = {
   uid: 0,
   gid: 0,
   addresses: ['127.0.0.1', '10.0.0.5', '172.16.0.5', 'fd00::5'],
+  cloud: null,
   primaryAddress: '10.0.0.5',
   openFilesLimit: 4096,
   timeZoneFiles: ['/etc/localtime'],
@@ -172,6 +173,15 @@ test('what the composition root needs besides', () => {
     redis: { address: { host: 'redis', port: 6379 } },
     mockAccelerator: null,
   });
+});
+
+test('a cloud names what the configuration does not', () => {
+  const host = { ...HOST, cloud: { instanceId: 'i-0abc', region: 'amazon/us-east-1' } };
+  expect(settings('[etcd]', host)).toMatchObject({ agentId: 'i-0abc', region: 'amazon/us-east-1' });
+  const named = settings('[etcd]\n[agent]\nid = "i-mine"\nregion = "here"', host);
+  expect(named).toMatchObject({ agentId: 'i-mine', region: 'here' });
+  const silent = { ...HOST, cloud: { instanceId: undefined, region: 'azure/unknown', problem: 'status 404' } };
+  expect(settings('[etcd]', silent)).toMatchObject({ agentId: 'i-node01', region: 'azure/unknown' });
 });
 
 test('logs go where the drivers say', () => {

@@ -19,10 +19,10 @@ export const agentSection = section('The agent process: who it is, where it list
   backend: key(oneOf(['docker']), 'docker', 'Container backend. Only Docker is served.', { aliases: ['mode'] }),
   id: optional(
     text({ pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, allowed: 'letters, digits, ".", "_", "-"; at most 64' }),
-    'Name of this agent in the cluster. Unset: "i-" and the host name.',
+    'Name of this agent in the cluster. Unset: the name of the instance in a cloud, else "i-" and the host name.',
     { example: '"i-node01"' },
   ),
-  region: optional(text({ maxLength: 64 }), 'Region told to the Manager. Unset: "local".', {
+  region: optional(text({ maxLength: 64 }), 'Region told to the Manager. Unset: that of the cloud, else "local".', {
     env: [{ name: 'BACKEND_REGION' }],
     example: '"seoul-1"',
   }),
