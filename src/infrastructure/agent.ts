@@ -1,6 +1,7 @@
 import { Container } from 'inversify';
 import { IdentityLock } from '../adapters/host/identity-lock.js';
 import { InstanceLock } from '../adapters/host/instance-lock.js';
+import { ensureFree } from '../adapters/rpc/callosum/bind-address.js';
 import type { CurveKeys } from '../adapters/rpc/callosum/router.js';
 import { loadCertificate } from '../adapters/rpc/callosum/certificate.js';
 import { AnnounceService } from '../application/agent/announce-service.use-case.js';
@@ -27,6 +28,7 @@ import { startJobs } from './jobs/agent-jobs.js';
 import { drivenAdaptersModule } from './modules/driven-adapters.module.js';
 import { type MadeAdapters, makeDrivenAdapters } from './modules/make-driven-adapters.js';
 import { useCasesModule } from './modules/use-cases.module.js';
+import { readPem } from './read-pem.js';
 
 export interface AgentOptions {
   readonly settings: AgentSettings;
@@ -47,7 +49,7 @@ const LEAVE_MS = 500;
 /**
  * A running agent.
  *
- * Start order: locks → engine and devices → records of an earlier life → RPC bound → HTTP bound → registered → jobs →
+ * Start order: locks, RPC address free → engine and devices → records of an earlier life → RPC bound → HTTP bound → registered → jobs →
  * announced: no heartbeat before a Manager can call. Disposing stops it in reverse and leaves the kernels alone.
  */
 export class Agent implements AsyncDisposable {
@@ -67,6 +69,8 @@ export class Agent implements AsyncDisposable {
     try {
       parts.push(await InstanceLock.acquire(daemon.paths.varBase));
       parts.push(await IdentityLock.acquire(settings.agentId));
+      // An agent of another make knows no locks. While it runs, its kernels are not ours to tidy up.
+      if (options.servers) await ensureFree(rpcAddress(daemon));
       const startedAtMs = Date.now();
       const call = { signal, timeoutMs: START_CALL_MS };
       const adapters = await makeDrivenAdapters(settings, daemon, logger, call, configSource);
@@ -216,7 +220,7 @@ async function startRpc(
 ): Promise<AsyncDisposable> {
   const { RpcServer } = await import('../adapters/rpc/rpc-server.js');
   const server = new RpcServer(
-    { agentId: settings.agentId, address: `tcp://${formatHostPort(daemon.rpc.listen)}`, curve },
+    { agentId: settings.agentId, address: rpcAddress(daemon), curve },
     useCases,
     adapters.telemetry,
     logger.child({ component: 'rpc' }),
@@ -242,11 +246,25 @@ async function startHttp(
     logger: logger.child({ component: 'http' }),
     clock: adapters.clock,
     ids: adapters.ids,
-    listen: daemon.http.listen,
+    listen: await Promise.all(daemon.http.listen.map(withKeys)),
   });
   await server.start();
   logger.info('HTTP listens', { addresses: server.addresses });
   return server;
+}
+
+function rpcAddress({ rpc }: DaemonSettings): string {
+  return `tcp://${formatHostPort(rpc.listen)}`;
+}
+
+/** An address with the texts of its TLS files. */
+async function withKeys({ host, port, tls }: DaemonSettings['http']['listen'][number]) {
+  if (tls === undefined) return { host, port };
+  const [cert, key] = await Promise.all([
+    readPem('agent.ssl-cert', tls.certFile),
+    readPem('agent.ssl-key', tls.keyFile),
+  ]);
+  return { host, port, tls: { cert, key } };
 }
 
 /** The agent is the CURVE server; only the Manager's key is let in (rpc.md §2). */

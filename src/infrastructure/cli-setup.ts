@@ -1,11 +1,12 @@
 import { homedir } from 'node:os';
 import type { CliConfiguration, CliSetup, ConfigRequest, QuickstartSetup } from '../adapters/cli/cli-dependencies.js';
+import { PidFile } from '../adapters/host/pid-file.js';
 import { createLogger, type LogLevel } from '../adapters/logging/pino-logger.adapter.js';
 import type { Logger } from '../application/ports/logger.port.js';
 import type { ClusterConfig } from './config/cluster-config.js';
 import { configSample } from './config/config-sample.js';
 import { effectiveConfig } from './config/effective-config.js';
-import { readHostFacts } from './config/host-facts.js';
+import { type HostFacts, readClusterHostFacts, readHostFacts } from './config/host-facts.js';
 import { loadConfig, type LoadedConfig } from './config/load-config.js';
 import { agentIdOf, toAgentSettings } from './config/to-agent-settings.js';
 import { type DaemonSettings, toDaemonSettings } from './config/to-daemon-settings.js';
@@ -36,24 +37,33 @@ export function cliSetup(version: string): CliSetup {
     startServer: async (request, signal) => {
       const { runDaemon } = await import('./daemon.js');
       const config = load(request);
-      const agentId = agentIdOf(config, readHostFacts());
-      return runDaemon(
-        {
-          agentId,
-          logger: daemonLogger(config, agentId),
-          config,
-          reload: (cluster) => load(request, cluster),
-          settingsOf: (whole) => parts(whole, version),
-        },
-        signal,
-      );
+      const host = await readClusterHostFacts(config);
+      const agentId = agentIdOf(config, host);
+      const { logging, pidFile } = toDaemonSettings(config, host);
+      const logger = daemonLogger(logging, agentId);
+      if (host.cloud?.problem !== undefined)
+        logger.warn('the cloud does not say who this machine is', { error: host.cloud.problem, agent_id: agentId });
+      const pid = pidFile === null ? undefined : new PidFile(pidFile);
+      try {
+        return await runDaemon(
+          {
+            ...{ agentId, logger, config },
+            reload: (cluster) => load(request, cluster),
+            // Read again: while etcd was waited for, this machine may have got its addresses.
+            settingsOf: (whole) => parts(whole, { ...readHostFacts(), cloud: host.cloud }, version),
+          },
+          signal,
+        );
+      } finally {
+        pid?.[Symbol.dispose]();
+      }
     },
     startEmbeddedAgent: async (request, signal) => {
       const { startEmbeddedAgent } = await import('./embedded-agent.js');
       const config = load(request);
-      const { settings, daemon } = parts(config, version);
+      const { settings, daemon } = parts(config, readHostFacts(), version);
       const level = request.logLevel === undefined ? 'error' : PINO_LEVEL[daemon.logging.level];
-      const logger = createLogger({ agentId: settings.agentId, level, destination: 'stderr' });
+      const logger = createLogger({ agentId: settings.agentId, level, console: {} });
       return startEmbeddedAgent(settings, daemon, logger, signal);
     },
     ensureImage: async (onProgress, signal) => {
@@ -80,18 +90,23 @@ function load(request: ConfigRequest, cluster?: ClusterConfig): LoadedConfig {
   return loadConfig({ ...given, env: process.env, cwd: process.cwd(), home: homedir() });
 }
 
-function parts(config: LoadedConfig, version: string) {
-  const host = readHostFacts();
+function parts(config: LoadedConfig, host: HostFacts, version: string) {
   return { settings: toAgentSettings(config, host, version), daemon: toDaemonSettings(config, host) };
 }
 
-function daemonLogger(config: LoadedConfig, agentId: string): Logger {
-  const { level, format } = toDaemonSettings(config, readHostFacts()).logging;
+function daemonLogger({ level, console, file }: DaemonSettings['logging'], agentId: string): Logger {
   return createLogger({
     agentId,
     level: PINO_LEVEL[level],
-    destination: 'stderr',
-    ...(format === 'auto' ? {} : { pretty: format !== 'json' }),
+    ...(console === null
+      ? {}
+      : {
+          console: {
+            ...(console.format === 'auto' ? {} : { pretty: console.format !== 'json' }),
+            ...(console.colored === null ? {} : { colored: console.colored }),
+          },
+        }),
+    ...(file === null ? {} : { file }),
   });
 }
 

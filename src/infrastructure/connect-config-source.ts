@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { EtcdConfigSource } from '../adapters/etcd/etcd-config-source.adapter.js';
 import type { EtcdSettings } from '../adapters/etcd/etcd-settings.js';
 import type { Logger } from '../application/ports/logger.port.js';
-import { messageOf } from '../domain/error/agent-error.js';
-import { configurationInvalid } from '../domain/error/errors.js';
 import type { ConfigValues } from './config/config-schema.js';
+import { readPem } from './read-pem.js';
 
 /** The reference reads the group `default` where none is configured (state.md §5.2). */
 const DEFAULT_GROUP = 'default';
@@ -34,20 +32,9 @@ async function tlsOf(etcd: ConfigValues['etcd']): Promise<EtcdSettings['tls']> {
   if (!(etcd.tls ?? (skipVerify || ca !== null || cert !== null))) return undefined;
   return {
     skipVerify,
-    ...(ca === null ? {} : { ca: await read('etcd.tls-ca', ca) }),
+    ...(ca === null ? {} : { ca: await readPem('etcd.tls-ca', ca) }),
     ...(cert === null || key === null
       ? {}
-      : { client: { cert: await read('etcd.tls-cert', cert), key: await read('etcd.tls-key', key) } }),
+      : { client: { cert: await readPem('etcd.tls-cert', cert), key: await readPem('etcd.tls-key', key) } }),
   };
-}
-
-async function read(field: string, file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    throw configurationInvalid(`${file}: can't be read: ${messageOf(error)}`, {
-      field,
-      allowed: 'a readable PEM file',
-    });
-  }
 }

@@ -1,7 +1,7 @@
 import type { Logger } from '../application/ports/logger.port.js';
 import { isAgentError, messageOf } from '../domain/error/agent-error.js';
 import { type ClusterConfig, readClusterConfig } from './config/cluster-config.js';
-import { readHostFacts } from './config/host-facts.js';
+import { readClusterHostFacts } from './config/host-facts.js';
 import type { LoadedConfig } from './config/load-config.js';
 import { agentIdOf } from './config/to-agent-settings.js';
 import { connectConfigSource } from './connect-config-source.js';
@@ -13,7 +13,11 @@ export async function loadWholeConfig(
   signal: AbortSignal,
 ): Promise<LoadedConfig> {
   if (config.standalone) return config;
-  using source = await connectConfigSource(config.values, agentIdOf(config, readHostFacts()), silent);
+  using source = await connectConfigSource(
+    config.values,
+    agentIdOf(config, await readClusterHostFacts(config)),
+    silent,
+  );
   try {
     return reload(await readClusterConfig(source, signal));
   } catch (error) {

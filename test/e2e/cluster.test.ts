@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { AgentProcess, type Ended } from '../support/agent-process.js';
 import { Daemon } from '../support/daemon.js';
 import { EtcdServer, type EtcdMode, ROOT } from '../support/etcd-server.js';
 import { type RedisServerUnderTest, startRedis } from '../support/redis-server.js';
+import { freePort } from '../support/tcp-listener.js';
 
 /** An agent whose configuration file names etcd and no Redis, as an operator has it. */
 
@@ -31,8 +33,10 @@ afterAll(async () => {
 });
 
 async function makeHome(server: EtcdServer, agent = '', etcd = ''): Promise<AgentHome> {
+  const internalPort = await freePort();
   return AgentHome.make({
-    agent: () => agent,
+    // The default, 0.0.0.0:6003, is one for the whole machine.
+    agent: (folder) => `service-addr = "127.0.0.1:${internalPort}"\n${agent.replace('@FOLDER@', folder)}`,
     sections: `[etcd]\nnamespace = "test"\naddr = { host = "127.0.0.1", port = ${server.port} }\n${etcd}`,
   });
 }
@@ -155,14 +159,17 @@ describe('etcd', () => {
   });
 
   it('silent at start: SIGTERM still ends the wait at once', async () => {
-    home = await makeHome(server);
+    home = await makeHome(server, 'pid-file = "@FOLDER@/agent.pid"');
     server.pause();
-    await using process = home.start('start-server');
-    await sleep(1_000);
-    process.send('SIGTERM');
-    const late = sleep(2_000, 'late', { ref: false });
-    expect(await Promise.race([process.ended, late])).toMatchObject({ status: 0 });
-    server.resume();
+    try {
+      await using process = home.start('start-server');
+      await expect.poll(() => existsSync(join(home.folder, 'agent.pid')), { timeout: 10_000 }).toBe(true);
+      process.send('SIGTERM');
+      const late = sleep(2_000, 'late', { ref: false });
+      expect(await Promise.race([process.ended, late])).toMatchObject({ status: 0 });
+    } finally {
+      server.resume();
+    }
   });
 
   it('does not wait for a Manager if told so, nor call that a fault', async () => {
@@ -263,6 +270,7 @@ it('the TOML of an operator of the reference is taken as it is, in one warning',
     expect({ status, stdout }).toEqual({ status: 0, stdout: `${home.configFile}: valid\n` });
     expect(stderr.match(/unknown key/g)).toBeNull();
     expect(stderr.match(/without effect here yet/g)).toHaveLength(1);
+    expect(stderr).not.toMatch(/logging\.(drivers|file)|pid-file/);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { AgentHome } from '../support/agent-home.js';
 import { testImage } from '../support/images.js';
@@ -43,4 +45,44 @@ it('the log is JSON lines with their labels, and holds no token, no user code an
   expect(of('kernel started')).toMatchObject([{ kernel_id: kernelId, image }]);
   expect(of('kernel terminated')).toMatchObject([{ kernel_id: kernelId, reason: 'self-terminated' }]);
   expect(log.filter(({ level }) => level === 'error')).toEqual([]);
+});
+
+it('goes to a file that makes room for itself if the configuration says so, and nowhere else', async () => {
+  await using home = await AgentHome.make({
+    agent: (folder) => `pid-file = "${join(folder, 'agent.pid')}"
+[logging]
+level = "DEBUG"
+drivers = ["file"]
+[logging.file]
+path = "${join(folder, 'log')}"
+filename = "backend.log"
+rotation-size = "2K"
+backup-count = 3`,
+  });
+  const folder = join(home.folder, 'log');
+  await using daemon = await home.startDaemon();
+  expect(readFileSync(join(home.folder, 'agent.pid'), 'utf8')).toBe(`${daemon.process.pid}\n`);
+  await daemon.stop();
+  expect(existsSync(join(home.folder, 'agent.pid'))).toBe(false);
+  expect(daemon.process.stderr).toBe('');
+  const files = readdirSync(folder).sort();
+  expect(files.length).toBeGreaterThan(1);
+  expect(files.slice(0, 2)).toEqual(['backend.log', 'backend.log.1']);
+  const lines = files
+    .toReversed()
+    .flatMap((name) => readFileSync(join(folder, name), 'utf8').trimEnd().split('\n'))
+    .map((line) => (JSON.parse(line) as { message: string }).message);
+  expect(lines.at(-1)).toBe('stopped');
+});
+
+it.each([true, false])('is for people on the console if the configuration says so, in colours: %s', async (colored) => {
+  await using home = await AgentHome.make({
+    sections: `[logging.console]\nformat = "verbose"\ncolored = ${colored}`,
+  });
+  await using daemon = await home.startDaemon();
+  await daemon.stop();
+  const info = colored ? '\u001b[32mINFO\u001b[39m' : 'INFO';
+  expect(daemon.process.stderr).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] /);
+  expect(daemon.process.stderr).toContain(`${info}: `);
+  expect(daemon.process.stderr.includes('\u001b[')).toBe(colored);
 });

@@ -1,7 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { containerLabels } from '../../src/domain/kernel/container-labels.js';
+import type { KernelId, SessionId } from '../../src/domain/kernel/kernel-id.js';
 import { AgentHome, type AgentHomeOptions } from '../support/agent-home.js';
 import type { Daemon } from '../support/daemon.js';
 import { testImage } from '../support/images.js';
+import { listenOn } from '../support/tcp-listener.js';
 
 let image: string;
 let home: AgentHome;
@@ -68,6 +72,26 @@ describe('a second agent that can not be beside the first says so and leaves', (
     expect(rest).toEqual([]);
     await expectUntouched(before);
   });
+});
+
+it('an agent of another make with the same id, which knows no locks, keeps its kernels', async () => {
+  const before = (await daemon.events()).at(-1)!.id;
+  await using foreign = await listenOn('127.0.0.1');
+  await using rival = await AgentHome.make({ rpcPort: foreign.port });
+  const container = await rival.docker.createContainer({
+    Image: image,
+    Cmd: ['sleep', '600'],
+    Labels: containerLabels({
+      ...{ agentId: rival.agentId, kernelId: randomUUID() as KernelId, sessionId: randomUUID() as SessionId },
+      ...{ blockServicePorts: false, servicePorts: '', preopenPorts: [] },
+    }),
+  });
+  await container.start();
+  const { status, stderr } = await rival.ag('start-server');
+  expect(status).toBe(3);
+  expect(stderr).toMatch(/RPC address \S+ is already in use/);
+  expect((await container.inspect()).State.Running).toBe(true);
+  await expectUntouched(before);
 });
 
 it('two agents with different ids share a scratch root and a machine', async () => {

@@ -15,7 +15,7 @@ describe('the logger', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   const open = (options: Partial<LoggerOptions> = {}) =>
-    createLogger({ agentId: 'i-1', level: 'info', destination: { file }, ...options });
+    createLogger({ agentId: 'i-1', level: 'info', file: { file, maxBytes: 0, backups: 0 }, ...options });
   const written = (): Record<string, unknown>[] =>
     readFileSync(file, 'utf8')
       .split('\n')
@@ -44,13 +44,6 @@ describe('the logger', () => {
       ['warn', 'c'],
       ['error', 'd'],
     ]);
-  });
-
-  it('writes readable lines where it is told to', () => {
-    using logger = open({ pretty: true });
-    logger.info('kernel started', { kernel_id: 'k-1' });
-    const text = readFileSync(file, 'utf8');
-    expect(text).toMatch(/^\[.*\] INFO.*: kernel started\n {4}kernel_id: "k-1"\n/);
   });
 
   it('appends to what is there', () => {

@@ -206,6 +206,10 @@ describe('authentication', () => {
     expect(await silent(dealer(scripted.endpoint, keys(manager, curveKeyPair().publicKey)))).toBe(true);
     expect(await silent(dealer(scripted.endpoint, keys(manager)))).toBe(false);
     expect(scripted.server.counters.refusedPeers).toBe(1);
+    expect(scripted.telemetry.counted.map(({ name }) => name)).toContain('backendai_rpc_refused_connections');
+    expect(scripted.logger.lines).toContainEqual(
+      expect.objectContaining({ level: 'warn', message: 'refused an RPC connection' }),
+    );
     expect(JSON.stringify(scripted.logger.lines)).not.toContain(agent.secretKey);
   });
 

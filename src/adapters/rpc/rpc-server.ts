@@ -5,7 +5,7 @@ import type { UseCases } from '../../application/use-cases.js';
 import { CallosumServer, type CallosumCounters, type CallosumOptions } from './callosum/callosum-server.js';
 import { Dispatcher } from './dispatcher.js';
 
-export interface RpcServerOptions extends CallosumOptions {
+export interface RpcServerOptions extends Omit<CallosumOptions, 'onRefused'> {
   /** Calls that name another agent are refused (rpc.md §4.3). */
   readonly agentId: string;
 }
@@ -20,7 +20,8 @@ export class RpcServer implements AsyncDisposable {
 
   constructor(options: RpcServerOptions, useCases: UseCases, telemetry: Telemetry, logger: Logger, clock: Clock) {
     const dispatcher = new Dispatcher(options.agentId, useCases, telemetry, logger, clock);
-    this.server = new CallosumServer(options, dispatcher, logger, clock);
+    const onRefused = (): void => telemetry.count('backendai_rpc_refused_connections');
+    this.server = new CallosumServer({ ...options, onRefused }, dispatcher, logger, clock);
   }
 
   get counters(): CallosumCounters {

@@ -93,6 +93,10 @@ const OWN_METRICS = [
     ['stage'],
     [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300],
   ),
+  counter(
+    'backendai_rpc_refused_connections',
+    'RPC connections refused because their key is not the one of the Manager',
+  ),
   counter('backendai_http_dropped_event_streams', 'Event streams closed because their reader was too slow'),
   gauge('backendai_http_event_streams', 'Open event streams'),
   counter('backendai_agent_events_dropped', 'Events given up because the waiting queue was full', ['event_type']),

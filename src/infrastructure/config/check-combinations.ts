@@ -102,15 +102,33 @@ const addressesDiffer: Check = {
   },
 };
 
-/** Silently serving plain text where TLS was asked for would be worse than not starting. */
-const noTls: Check = {
-  keys: ['agent.ssl-enabled', 'watcher.ssl-enabled'],
+const httpTls: Check = {
+  keys: ['agent.ssl-enabled', 'agent.ssl-cert', 'agent.ssl-key', INTERNAL, 'watcher.ssl-enabled'],
   run({ agent, watcher }, found) {
-    for (const [key, enabled] of [
-      ['agent.ssl-enabled', agent['ssl-enabled']],
-      ['watcher.ssl-enabled', watcher['ssl-enabled']],
-    ] as const) {
-      if (enabled === true) found.problem(key, 'TLS is not available yet', { value: true, allowed: 'false' });
+    // Silently serving plain text where TLS was asked for would be worse than not starting.
+    if (watcher['ssl-enabled'] === true)
+      found.problem('watcher.ssl-enabled', 'Managers call it without TLS', { value: true, allowed: 'false' });
+    if (!agent['ssl-enabled']) return;
+    if (agent['internal-addr'] === null)
+      found.problem(INTERNAL, 'missing, while agent.ssl-enabled is true', { allowed: 'the address to serve with TLS' });
+    for (const name of ['ssl-cert', 'ssl-key'] as const) {
+      const file = agent[name];
+      if (file === null)
+        found.problem(`agent.${name}`, 'missing, while agent.ssl-enabled is true', { allowed: 'a readable PEM file' });
+      else if (!existsSync(file))
+        found.problem(`agent.${name}`, 'no such file', { value: file, allowed: 'a readable PEM file' });
+    }
+  },
+};
+
+const logging: Check = {
+  keys: ['logging.drivers', 'logging.file.path'],
+  run({ logging: { drivers, 'file.path': folder } }, found) {
+    if (drivers.includes('file') && folder === null)
+      found.problem('logging.file.path', 'missing, while logging.drivers has "file"', { allowed: 'a directory' });
+    for (const driver of drivers) {
+      if (driver === 'logstash' || driver === 'graylog')
+        found.warning(`logging.drivers: "${driver}" is not served: ship the log file, or what the agent prints`);
     }
   },
 };
@@ -162,7 +180,10 @@ const etcdTls: Check = {
   },
 };
 
-const CHECKS: readonly Check[] = [curveKeys, rpcAddress, addressesDiffer, noTls, rootKernels, redis, etcdTls];
+const CHECKS: readonly Check[] = [
+  ...[curveKeys, rpcAddress, addressesDiffer, httpTls],
+  ...[logging, rootKernels, redis, etcdTls],
+];
 
 /** Rules over several keys, and over the machine's files. `invalid` names keys that already failed by themselves. */
 export function checkCombinations(

@@ -230,6 +230,7 @@ describe('Redis settings', () => {
           container_log: { addr: 'logs:1', password: 'l', use_tls: '1' },
           'stream-lock': { addr: 'lock:1' },
           live: { sentinel: 'a:1', service_name: 'm' },
+          image: { addr: '', sentinel: 'a:1, b:2', service_name: 'm', password: '' },
         },
       }),
     ).toEqual({
@@ -237,8 +238,21 @@ describe('Redis settings', () => {
       overrides: {
         container_log: { address: { host: 'logs', port: 1 }, password: 'l', tls: { skipVerify: false } },
         live: { address: { host: 'a', port: 1 }, sentinels: [{ host: 'a', port: 1 }], serviceName: 'm' },
+        image: {
+          address: { host: 'a', port: 1 },
+          sentinels: [
+            { host: 'a', port: 1 },
+            { host: 'b', port: 2 },
+          ],
+          serviceName: 'm',
+        },
       },
     });
+  });
+
+  test('empty texts stand for nothing', async () => {
+    const nothing = { sentinel: '', service_name: '', password: '', use_tls: '', request_timeout: '' };
+    expect(await settings({ addr: 'x:1', ...nothing })).toEqual({ address: { host: 'x', port: 1 } });
   });
 
   test('certificates to trust hold for every server with TLS', async () => {

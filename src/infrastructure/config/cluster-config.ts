@@ -67,7 +67,9 @@ export async function readClusterConfig(source: ConfigSource, signal: AbortSigna
     );
   }
   if (redis?.[0] !== undefined) replaced.set('redis', redis[0].key);
-  take('redis', tableOf(redis ?? [], 0));
+  // Empty texts are what installers and forms leave where nothing is meant.
+  const meant = (redis ?? []).filter(({ value }) => value !== '');
+  take('redis', tableOf(meant, 0));
   take('container', tableOf(container ?? [], 0), KERNEL_USER);
 
   return {

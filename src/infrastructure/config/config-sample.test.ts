@@ -31,7 +31,10 @@ test('with every comment sign of a key removed it is still valid, and holds ever
   writeFileSync(join(folder, 'a.key'), '');
   // The examples of files that must exist, and a token that is an ellipsis.
   const runnable = every
-    .replaceAll(/^(rpc-auth-[a-z-]+|tls-ca|tls-cert|tls-key) = .*$/gm, `$1 = "${join(folder, 'a.key')}"`)
+    .replaceAll(
+      /^(rpc-auth-[a-z-]+|ssl-cert|ssl-key|tls-ca|tls-cert|tls-key) = .*$/gm,
+      `$1 = "${join(folder, 'a.key')}"`,
+    )
     .replaceAll('token = "…"', 'token = "0123456789abcdef"');
   writeFileSync(file, runnable);
   const config = load(file);

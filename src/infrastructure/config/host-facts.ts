@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
+import { type CloudIdentity, findCloudIdentity } from '../../adapters/host/cloud-identity.js';
+import type { LoadedConfig } from './load-config.js';
 
 /** What defaults need to know of this machine. */
 export interface HostFacts {
@@ -9,6 +11,8 @@ export interface HostFacts {
   /** Identity of the agent process. */
   readonly uid: number;
   readonly gid: number;
+  /** Who this machine is in the cloud that lent it; `null` = a machine of one's own, or not asked for. */
+  readonly cloud: CloudIdentity | null;
   /** First address of this machine that others can reach; `127.0.0.1` if there is none. */
   readonly primaryAddress: string;
   /** Every address of this machine. */
@@ -48,11 +52,18 @@ export function readHostFacts(): HostFacts {
     gid: process.getgid?.() ?? 0,
     addresses: addresses.map(({ address }) => address),
     primaryAddress: outside?.address ?? '127.0.0.1',
+    cloud: null,
     openFilesLimit: openFilesLimit(),
     timeZoneFiles: ['/etc/localtime', '/etc/timezone'].filter((path) => existsSync(path)),
     userId: (name) => lookUp('/etc/passwd', name),
     groupId: (name) => lookUp('/etc/group', name),
   };
+}
+
+/** The same for a member of a cluster whose id or region is not configured: its cloud names it, as for the reference. */
+export async function readClusterHostFacts({ values: { agent }, standalone }: LoadedConfig): Promise<HostFacts> {
+  const isNamed = agent.id !== null && agent.region !== null;
+  return { ...readHostFacts(), cloud: standalone || isNamed ? null : ((await findCloudIdentity()) ?? null) };
 }
 
 function openFilesLimit(): number {

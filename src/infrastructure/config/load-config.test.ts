@@ -59,6 +59,18 @@ describe('sources', () => {
     expect(config.standalone).toBe(false);
     expect(config.values.resource).toMatchObject({ 'reserved-cpu': 1, 'reserved-mem': 1024 ** 3 });
     expect(config.values.agent['var-base-path']).toBe(join(folder, 'var/lib/backend.ai'));
+    expect(config.values.container['scratch-root']).toBe(join(folder, 'scratches'));
+  });
+
+  test('with [etcd] the addresses are those of the reference, but RPC listens outside only with CURVE keys', () => {
+    const [secret, open] = [write('x', 'a.key'), write('x', 'm.key')];
+    const keys = `rpc-auth-agent-keypair = "${secret}"\nrpc-auth-manager-public-key = "${open}"`;
+    expect(load('[etcd]').values.agent).toMatchObject({
+      'rpc-listen-addr': { host: '127.0.0.1', port: 6001 },
+      'internal-addr': { host: '0.0.0.0', port: 6003 },
+    });
+    expect(load(`[etcd]\n[agent]\n${keys}`).values.agent['rpc-listen-addr']).toEqual({ host: '0.0.0.0', port: 6001 });
+    expect(load('').values.agent['internal-addr']).toBeNull();
   });
 
   test('option before variable before ./agent.toml before the home directory', () => {
@@ -198,7 +210,16 @@ describe('errors', () => {
     ['another server without address', '[redis.override_configs.live]\npassword = "x"', 'live has no addr'],
     ['one of two TLS files', '[etcd]\ntls-cert = "/etc/hostname"', 'etcd.tls-key: missing'],
     ['a TLS file that is not there', '[etcd]\ntls-ca = "/no/ca"', 'etcd.tls-ca = "/no/ca": no such file'],
-    ['TLS, which is not there yet', '[watcher]\nssl-enabled = true', 'TLS is not available yet'],
+    ['TLS of the watcher', '[watcher]\nssl-enabled = true', 'watcher.ssl-enabled = true: Managers call it without TLS'],
+    ['TLS without a certificate', '[etcd]\n[agent]\nssl-enabled = true', 'ssl-cert: missing, while agent.ssl-enabled'],
+    ['TLS without an address', '[agent]\nssl-enabled = true', 'agent.internal-addr: missing'],
+    [
+      'TLS files that are not there',
+      '[etcd]\n[agent]\nssl-enabled = true\nssl-cert = "/no/a"\nssl-key = "/no/b"',
+      'agent.ssl-key = "/no/b": no such file',
+    ],
+    ['a log file without a directory', '[logging]\ndrivers = ["file"]', 'logging.file.path: missing'],
+    ['a log file in another directory', '[logging.file]\nfilename = "../x"', 'allowed: a file name without "/"'],
     ['two devices with one id', '[accelerator.mock]\ndevices = [{ id = "a" }, { id = "a" }]', 'different ids'],
   ])('%s', (_, toml, message) => {
     expect(failure(toml).message).toContain(message);
@@ -229,6 +250,14 @@ describe('warnings', () => {
   test('a cluster that is not told where to call', () => {
     expect(load('[etcd]').warnings).toEqual([expect.stringContaining('only this host is listened at')]);
     expect(load('[etcd]\n[agent]\nrpc-listen-addr = "127.0.0.1:1"').warnings).toEqual([]);
+  });
+
+  test('log drivers that are not served', () => {
+    const config = load('[logging]\ndrivers = ["console", "logstash"]\n[logging.logstash]\nprotocol = "tcp"');
+    expect(config.warnings).toEqual([
+      expect.stringContaining('"logstash" is not served'),
+      'known, but without effect here yet: logging.logstash',
+    ]);
   });
 
   test('a flood of unknown keys is cut', () => {
@@ -275,5 +304,5 @@ test('what is shown to people has origins and hides secrets', () => {
   expect(shown.get('watcher.service-addr')?.toml).toBe('"127.0.0.1:6009"');
   expect(shown.get('agent.id')).toEqual({ value: null, toml: '(unset)', origin: 'default' });
   expect(shown.get('agent.event-loop')?.origin).toContain('given.toml: agent.event-loop');
-  expect(shown.has('agent.pid-file')).toBe(false);
+  expect(shown.has('agent.docker-mode')).toBe(false);
 });

@@ -13,6 +13,7 @@ const HOST: HostFacts = {
   uid: 0,
   gid: 0,
   addresses: ['127.0.0.1', '10.0.0.5', '172.16.0.5', 'fd00::5'],
+  cloud: null,
   primaryAddress: '10.0.0.5',
   openFilesLimit: 4096,
   timeZoneFiles: ['/etc/localtime'],
@@ -150,7 +151,7 @@ test('what the composition root needs besides', () => {
     HOST,
   );
   expect(daemon).toEqual({
-    rpc: { listen: { host: '127.0.0.1', port: 6011 }, curve: null },
+    rpc: { listen: { host: '127.0.0.1', port: 6001 }, curve: null },
     http: {
       listen: [
         { host: '127.0.0.1', port: 6009 },
@@ -160,9 +161,10 @@ test('what the composition root needs besides', () => {
       clusterToken: null,
       tokenFile: '/v/watcher-token',
     },
-    logging: { level: 'DEBUG', format: 'auto', colored: null },
+    logging: { level: 'DEBUG', console: { format: 'auto', colored: null }, file: null },
+    pidFile: null,
     paths: {
-      scratchRoot: '/tmp/backend.ai/scratches',
+      scratchRoot: join(folder, 'scratches'),
       ipcBase: '/tmp/backend.ai/ipc',
       varBase: '/v',
       runtime: '/v/runtime',
@@ -171,6 +173,36 @@ test('what the composition root needs besides', () => {
     redis: { address: { host: 'redis', port: 6379 } },
     mockAccelerator: null,
   });
+});
+
+test('a cloud names what the configuration does not', () => {
+  const host = { ...HOST, cloud: { instanceId: 'i-0abc', region: 'amazon/us-east-1' } };
+  expect(settings('[etcd]', host)).toMatchObject({ agentId: 'i-0abc', region: 'amazon/us-east-1' });
+  const named = settings('[etcd]\n[agent]\nid = "i-mine"\nregion = "here"', host);
+  expect(named).toMatchObject({ agentId: 'i-mine', region: 'here' });
+  const silent = { ...HOST, cloud: { instanceId: undefined, region: 'azure/unknown', problem: 'status 404' } };
+  expect(settings('[etcd]', silent)).toMatchObject({ agentId: 'i-node01', region: 'azure/unknown' });
+});
+
+test('logs go where the drivers say', () => {
+  const logging = (toml: string) => toDaemonSettings(load(toml), HOST).logging;
+  const file = '[logging.file]\npath = "/var/log/b"\nfilename = "a.log"\nrotation-size = "10MB"\nbackup-count = 3';
+  expect(logging(`[logging]\ndrivers = ["console", "file"]\n${file}`)).toMatchObject({
+    console: { format: 'auto' },
+    file: { file: '/var/log/b/a.log', maxBytes: 10 * 1024 ** 2, backups: 3 },
+  });
+  expect(logging(`[logging]\ndrivers = ["file"]\n${file}`)).toMatchObject({ console: null, file: { backups: 3 } });
+  expect(logging(file).file).toBeNull();
+});
+
+test('TLS is for the second address alone', () => {
+  const toml = `[agent]\nservice-addr = "127.0.0.1:6003"\nssl-enabled = true\nssl-cert = "c"\nssl-key = "k"`;
+  writeFileSync(join(folder, 'c'), '');
+  writeFileSync(join(folder, 'k'), '');
+  expect(toDaemonSettings(load(toml), HOST).http.listen).toEqual([
+    { host: '127.0.0.1', port: 6009 },
+    { host: '127.0.0.1', port: 6003, tls: { certFile: join(folder, 'c'), keyFile: join(folder, 'k') } },
+  ]);
 });
 
 test('the facts of this machine are plausible', () => {

@@ -28,7 +28,7 @@ export function rpcListenAddress(config: LoadedConfig, host: HostFacts): HostPor
 
 /** Name of this agent in the cluster. */
 export function agentIdOf({ values }: LoadedConfig, host: HostFacts): string {
-  return values.agent.id ?? `i-${host.hostname}`;
+  return values.agent.id ?? host.cloud?.instanceId ?? `i-${host.hostname}`;
 }
 
 /** The address by which the cluster reaches this machine: the one in the range that etcd names (state.md §5.4). */
@@ -69,7 +69,7 @@ export function toAgentSettings(config: LoadedConfig, host: HostFacts, version: 
   return {
     agentId: agentIdOf(config, host),
     version,
-    region: agent.region ?? 'local',
+    region: agent.region ?? host.cloud?.region ?? 'local',
     architecture: host.architecture,
     resourceGroup: agent['initial-resource-group-name'],
     advertisedRpcAddress: `tcp://${formatHostPort(advertisedRpc)}`,

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { RedisSettings } from '../../adapters/redis/redis-settings.js';
 import type { HostFacts } from './host-facts.js';
+import type { ConfigValues } from './config-schema.js';
 import type { LoadedConfig } from './load-config.js';
 import type { MockDevice } from './schema/mock-accelerator-section.js';
 import type { LOG_LEVELS } from './schema/service-sections.js';
@@ -16,8 +17,8 @@ export interface DaemonSettings {
     readonly curve: { readonly managerPublicKeyFile: string; readonly agentKeypairFile: string } | null;
   };
   readonly http: {
-    /** One address, or two if `[agent] service-addr` is configured. */
-    readonly listen: readonly HostPort[];
+    /** One address, or two if there is an `[agent] service-addr`; that one perhaps with TLS. */
+    readonly listen: readonly (HostPort & { readonly tls?: TlsFiles })[];
     /** Configured token, if any; see `ensureToken`. */
     readonly token: string | null;
     /** The cluster's token for watchers, taken beside the own one; `null` = none. */
@@ -26,10 +27,21 @@ export interface DaemonSettings {
   };
   readonly logging: {
     readonly level: (typeof LOG_LEVELS)[number];
-    readonly format: 'auto' | 'simple' | 'verbose' | 'json';
-    /** `null` = if it is a terminal. */
-    readonly colored: boolean | null;
+    /** `null` = nothing is printed. */
+    readonly console: {
+      readonly format: 'auto' | 'simple' | 'verbose' | 'json';
+      /** `null` = if it is a terminal. */
+      readonly colored: boolean | null;
+    } | null;
+    /** `null` = no log file. */
+    readonly file: {
+      readonly file: string;
+      readonly maxBytes: number;
+      readonly backups: number;
+    } | null;
   };
+  /** `null` = none. */
+  readonly pidFile: string | null;
   readonly paths: {
     readonly scratchRoot: string;
     readonly ipcBase: string;
@@ -50,13 +62,17 @@ export interface DaemonSettings {
   } | null;
 }
 
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 export function toDaemonSettings(config: LoadedConfig, host: HostFacts): DaemonSettings {
   const { agent, container, watcher, logging, debug } = config.values;
   const managerPublicKeyFile = agent['rpc-auth-manager-public-key'];
   const agentKeypairFile = agent['rpc-auth-agent-keypair'];
   const mock = config.values['accelerator.mock'];
   const varBase = agent['var-base-path'];
-  const internal = agent['internal-addr'];
   return {
     rpc: {
       listen: rpcListenAddress(config, host),
@@ -64,16 +80,19 @@ export function toDaemonSettings(config: LoadedConfig, host: HostFacts): DaemonS
         managerPublicKeyFile === null || agentKeypairFile === null ? null : { managerPublicKeyFile, agentKeypairFile },
     },
     http: {
-      listen: [watcher['service-addr'], ...(internal === null ? [] : [internal])],
+      listen: [watcher['service-addr'], ...internalAddress(agent)],
       token: watcher.token,
       clusterToken: config.cluster?.watcherToken ?? null,
       tokenFile: join(varBase, 'watcher-token'),
     },
     logging: {
       level: debug.enabled && !['TRACE', 'NOTSET'].includes(logging.level) ? 'DEBUG' : logging.level,
-      format: logging['console.format'],
-      colored: logging['console.colored'],
+      console: logging.drivers.includes('console')
+        ? { format: logging['console.format'], colored: logging['console.colored'] }
+        : null,
+      file: logFile(logging),
     },
+    pidFile: agent['pid-file'],
     paths: {
       scratchRoot: container['scratch-root'],
       ipcBase: agent['ipc-base-path'],
@@ -83,5 +102,22 @@ export function toDaemonSettings(config: LoadedConfig, host: HostFacts): DaemonS
     needsManager: !agent['skip-manager-detection'],
     redis: toRedisSettings(config.values),
     mockAccelerator: mock.devices.length === 0 ? null : mock,
+  };
+}
+
+function internalAddress(agent: ConfigValues['agent']): DaemonSettings['http']['listen'] {
+  const address = agent['internal-addr'];
+  if (address === null) return [];
+  const { 'ssl-enabled': enabled, 'ssl-cert': certFile, 'ssl-key': keyFile } = agent;
+  return [enabled && certFile !== null && keyFile !== null ? { ...address, tls: { certFile, keyFile } } : address];
+}
+
+function logFile(logging: ConfigValues['logging']): DaemonSettings['logging']['file'] {
+  const folder = logging['file.path'];
+  if (folder === null || !logging.drivers.includes('file')) return null;
+  return {
+    file: join(folder, logging['file.filename']),
+    maxBytes: logging['file.rotation-size'],
+    backups: logging['file.backup-count'],
   };
 }

@@ -185,11 +185,15 @@ export function listOf<T>(item: ValueType<T>, maxItems = 256): ValueType<readonl
   return { schema: z.array(item.schema).max(maxItems), allowed: `a list; each item: ${item.allowed}`, isList: true };
 }
 
-/** One item or a list of them. */
+/** One item or a list of them, which may also be text with commas. */
 export function oneOrMore<T>(item: ValueType<T>): ValueType<readonly T[]> {
   const list = listOf(item, 64);
   return {
-    schema: z.union([list.schema, item.schema.transform((value) => [value])]),
+    schema: z.preprocess(
+      (value) =>
+        typeof value === 'string' && value.includes(',') ? value.split(',').map((part) => part.trim()) : value,
+      z.union([list.schema, item.schema.transform((value) => [value])]),
+    ),
     allowed: `${item.allowed}, or a list of such`,
     isList: true,
     show: (value) =>

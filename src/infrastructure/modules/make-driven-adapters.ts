@@ -36,7 +36,7 @@ import type { AgentSettings } from '../../application/agent-settings.js';
 import type { AcceleratorPlugin } from '../../application/ports/accelerator-plugin.port.js';
 import type { Call } from '../../application/ports/call.js';
 import type { ConfigSource } from '../../application/ports/config-source.port.js';
-import type { StateStore } from '../../application/ports/state-store.port.js';
+import type { StateRole, StateStore } from '../../application/ports/state-store.port.js';
 import type { EngineInfo } from '../../application/ports/container-engine.port.js';
 import type { Logger } from '../../application/ports/logger.port.js';
 import { ResourceBook } from '../../domain/resource/allocator.js';
@@ -113,9 +113,12 @@ export async function makeDrivenAdapters(
   };
 }
 
-/** Component names of state.md §9.2. */
+/** Component names of state.md §9.2; the last two are not watched by the reference, which uses them as well. */
 function redisDependencies(state: StateStore): Dependencies {
-  const roles = { stat: 'statistics', stream: 'stream', bgtask: 'bgtask', container_log: 'container_log' } as const;
+  const roles: Readonly<Record<string, StateRole>> = {
+    ...{ stat: 'statistics', stream: 'stream', bgtask: 'bgtask', container_log: 'container_log' },
+    ...{ live: 'live', image: 'image' },
+  };
   return Object.entries(roles).map(([component, role]) => ({
     group: 'redis',
     component,

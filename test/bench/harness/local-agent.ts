@@ -52,7 +52,8 @@ export class LocalAgent implements AsyncDisposable {
     const host = readHostFacts();
     const settings = toAgentSettings(config, host, 'bench');
     const file = join(workplace.directory, 'agent.log');
-    const logger = createLogger({ agentId: settings.agentId, level: 'info', destination: { file } });
+    const log = { file, maxBytes: 0, backups: 0 };
+    const logger = createLogger({ agentId: settings.agentId, level: 'info', file: log });
     const call = { signal, timeoutMs: START_CALL_MS };
     const adapters = await makeDrivenAdapters(settings, toDaemonSettings(config, host), logger, call);
     const container = new Container();

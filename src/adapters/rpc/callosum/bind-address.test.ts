@@ -1,5 +1,6 @@
+import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { bindError, resolveBindAddress } from './bind-address.js';
+import { bindError, ensureFree, resolveBindAddress } from './bind-address.js';
 
 describe('resolveBindAddress', () => {
   it.each([
@@ -32,4 +33,22 @@ it('tells an address in use from one that is none of ours', () => {
   const failed = (code: string): Error => Object.assign(new Error(code), { code });
   expect(bindError('tcp://127.0.0.1:1', failed('EADDRINUSE'))).toMatchObject({ name: 'AddressInUseError' });
   expect(bindError('tcp://10.255.255.1:1', failed('EADDRNOTAVAIL'))).toMatchObject({ name: 'ConfigurationError' });
+});
+
+describe('ensureFree', () => {
+  it.each(['127.0.0.1', '*', '[::1]'])('knows whether somebody listens at %s', async (host) => {
+    const server = createServer();
+    const listenAt = host === '*' ? '0.0.0.0' : host.replaceAll(/[[\]]/g, '');
+    await new Promise<void>((resolve) => server.listen(0, listenAt, resolve));
+    const { port } = server.address() as { port: number };
+    await expect(ensureFree(`tcp://${host}:${port}`)).rejects.toMatchObject({ name: 'AddressInUseError' });
+    await new Promise((resolve) => server.close(resolve));
+    await ensureFree(`tcp://${host}:${port}`);
+    await ensureFree(`tcp://${host}:${port}`);
+  });
+
+  it('has nothing to ask where any port will do, and refuses an address that is none of ours', async () => {
+    await ensureFree('tcp://127.0.0.1:0');
+    await expect(ensureFree('tcp://192.0.2.1:6001')).rejects.toMatchObject({ name: 'ConfigurationError' });
+  });
 });

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
+import { createServer, isIP } from 'node:net';
 import type { AgentError } from '../../../domain/error/agent-error.js';
 import { messageOf } from '../../../domain/error/agent-error.js';
 import { addressInUse, configurationInvalid } from '../../../domain/error/errors.js';
@@ -31,6 +31,27 @@ export async function resolveBindAddress(address: string): Promise<BindAddress> 
     ipv6,
     loopback: ip === '::1' || ip.startsWith('127.'),
   };
+}
+
+/**
+ * Rejects as binding would while another program listens there. For those who must know before they change anything on
+ * the machine, and bind only later.
+ */
+export async function ensureFree(address: string): Promise<void> {
+  const { endpoint } = await resolveBindAddress(address);
+  const [, host = '', port = ''] = /^tcp:\/\/\[?(.*?)\]?:(\d+|\*)$/.exec(endpoint) ?? [];
+  if (port === '*') return;
+  const probe = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once('error', reject);
+      probe.listen({ host: host === '*' ? '0.0.0.0' : host, port: Number(port) }, resolve);
+    });
+  } catch (error) {
+    throw bindError(address, error);
+  } finally {
+    await new Promise((resolve) => probe.close(resolve));
+  }
 }
 
 function wildcard(port: number): string {

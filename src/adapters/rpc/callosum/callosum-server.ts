@@ -15,6 +15,8 @@ export interface CallosumOptions {
   /** `tcp://host:port`; port 0 takes a free one. */
   readonly address: string;
   readonly curve?: CurveKeys | undefined;
+  /** Called for each connection that authentication turns away. */
+  readonly onRefused?: (() => void) | undefined;
   readonly limits?: Partial<CallosumLimits> | undefined;
 }
 
@@ -141,7 +143,8 @@ export class CallosumServer implements AsyncDisposable {
    */
   async start(): Promise<void> {
     const { maxBodyBytes, maxPeerWaitingBytes, maxWaitingBytes } = this.limits;
-    const opened = await openRouter({ ...this.options, maxMessageBytes: maxBodyBytes * 2 }, this.logger);
+    const asked = { ...this.options, maxMessageBytes: maxBodyBytes * 2 };
+    const opened = await openRouter(asked, this.logger, this.clock);
     const { router } = opened;
     const limits = { maxPeerMessages: MAX_PEER_WAITING, maxPeerBytes: maxPeerWaitingBytes, maxBytes: maxWaitingBytes };
     const sink: FrameSink = { send: (frames) => router.send([...frames]), notice: () => router.writable };

@@ -1,10 +1,12 @@
 import { Context, Router } from 'zeromq';
+import type { Clock } from '../../../application/ports/clock.port.js';
 import type { Logger } from '../../../application/ports/logger.port.js';
 import { isAgentError } from '../../../domain/error/agent-error.js';
 import { configurationInvalid } from '../../../domain/error/errors.js';
 import { bindError, resolveBindAddress } from './bind-address.js';
+import { RefusalLog } from './refusal-log.js';
 import { decodeZ85 } from './z85.js';
-import { ZAP_DOMAIN, ZapHandler } from './zap.js';
+import { ZAP_DOMAIN, ZapHandler, type ZapVerdict } from './zap.js';
 
 /** CURVE keys as Z85 text; the agent is the CURVE server and admits only the Manager (rpc.md §2.1). */
 export interface CurveKeys {
@@ -17,6 +19,8 @@ export interface RouterOptions {
   /** `tcp://host:port`; port 0 takes a free one. */
   readonly address: string;
   readonly curve?: CurveKeys | undefined;
+  /** Called for each connection that authentication turns away. */
+  readonly onRefused?: (() => void) | undefined;
   /** Of one message; a larger one ends its connection. */
   readonly maxMessageBytes: number;
 }
@@ -40,7 +44,7 @@ const PEER_RECEIVE_QUEUE = 256;
  *
  * @throws AddressInUseError, ConfigurationError.
  */
-export async function openRouter(options: RouterOptions, logger: Logger): Promise<OpenRouter> {
+export async function openRouter(options: RouterOptions, logger: Logger, clock: Clock): Promise<OpenRouter> {
   const address = await resolveBindAddress(options.address);
   if (options.curve === undefined && !address.loopback) {
     logger.warn('RPC listens beyond this machine without authentication: anyone who reaches it can run code', {
@@ -64,7 +68,12 @@ export async function openRouter(options: RouterOptions, logger: Logger): Promis
   });
   let zap: ZapHandler | undefined;
   try {
-    zap = options.curve && (await secure(router, context, options.curve, logger));
+    const refusals = new RefusalLog(logger, clock);
+    const onRefused = ({ reason, address: peer }: ZapVerdict): void => {
+      refusals.tell(peer, reason);
+      options.onRefused?.();
+    };
+    zap = options.curve && (await secure(router, context, options.curve, onRefused));
     await router.bind(address.endpoint);
   } catch (error) {
     router.close();
@@ -74,16 +83,19 @@ export async function openRouter(options: RouterOptions, logger: Logger): Promis
   return { router, zap };
 }
 
-async function secure(router: Router, context: Context, curve: CurveKeys, logger: Logger): Promise<ZapHandler> {
+async function secure(
+  router: Router,
+  context: Context,
+  curve: CurveKeys,
+  onRefused: (verdict: ZapVerdict) => void,
+): Promise<ZapHandler> {
   const managerKey = decodeZ85(curve.managerPublicKey);
   if (managerKey?.length !== 32 || decodeZ85(curve.secretKey)?.length !== 32) {
     throw configurationInvalid('the RPC keys must be Z85 texts of 40 characters', {
       field: managerKey?.length === 32 ? 'agent.rpc-auth-agent-keypair' : 'agent.rpc-auth-manager-public-key',
     });
   }
-  const zap = new ZapHandler(context, managerKey, ({ reason, address: peer }) => {
-    logger.warn('refused an RPC connection', { reason, peer });
-  });
+  const zap = new ZapHandler(context, managerKey, onRefused);
   await zap.start();
   router.zapDomain = ZAP_DOMAIN;
   router.curveServer = true;

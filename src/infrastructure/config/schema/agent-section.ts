@@ -1,5 +1,16 @@
 import { key, known, optional, section } from '../key-definition.js';
-import { boolean, hostPort, integer, listOf, oneOf, path, seconds, text, userId } from '../value-type.js';
+import {
+  boolean,
+  type HostPort,
+  hostPort,
+  integer,
+  listOf,
+  oneOf,
+  path,
+  seconds,
+  text,
+  userId,
+} from '../value-type.js';
 
 const pluginNames = listOf(text({ maxLength: 128 }));
 
@@ -8,10 +19,10 @@ export const agentSection = section('The agent process: who it is, where it list
   backend: key(oneOf(['docker']), 'docker', 'Container backend. Only Docker is served.', { aliases: ['mode'] }),
   id: optional(
     text({ pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, allowed: 'letters, digits, ".", "_", "-"; at most 64' }),
-    'Name of this agent in the cluster. Unset: "i-" and the host name.',
+    'Name of this agent in the cluster. Unset: the name of the instance in a cloud, else "i-" and the host name.',
     { example: '"i-node01"' },
   ),
-  region: optional(text({ maxLength: 64 }), 'Region told to the Manager. Unset: "local".', {
+  region: optional(text({ maxLength: 64 }), 'Region told to the Manager. Unset: that of the cloud, else "local".', {
     env: [{ name: 'BACKEND_REGION' }],
     example: '"seoul-1"',
   }),
@@ -23,14 +34,17 @@ export const agentSection = section('The agent process: who it is, where it list
   ),
   'rpc-listen-addr': key(
     hostPort,
-    ({ curveConfigured }) => ({ host: curveConfigured ? '0.0.0.0' : '127.0.0.1', port: 6011 }),
+    ({ curveConfigured, standalone }) => ({
+      host: curveConfigured ? '0.0.0.0' : '127.0.0.1',
+      port: standalone ? 6011 : 6001,
+    }),
     'Where the Manager calls (ZeroMQ RPC). Without CURVE keys it listens on this host alone unless told otherwise. An empty host means the main address of this machine; link-local addresses are refused.',
     {
       env: [
         { name: 'BACKEND_AGENT_HOST_OVERRIDE', part: 'host' },
         { name: 'BACKEND_AGENT_PORT', part: 'port' },
       ],
-      defaultText: '"127.0.0.1:6011" (with CURVE keys "0.0.0.0:6011")',
+      defaultText: '"127.0.0.1:6011" (with CURVE keys host "0.0.0.0"; with [etcd] port 6001)',
     },
   ),
   'advertised-rpc-addr': optional(hostPort, 'RPC address told to the Manager, if it differs from the listening one.', {
@@ -46,10 +60,11 @@ export const agentSection = section('The agent process: who it is, where it list
   'rpc-auth-agent-keypair': optional(path, 'File with the CURVE key pair of this agent.', {
     example: '"/etc/backend.ai/agent.key_secret"',
   }),
-  'internal-addr': optional(
+  'internal-addr': key<HostPort | null>(
     hostPort,
+    ({ standalone }) => (standalone ? null : { host: '0.0.0.0', port: 6003 }),
     'Second address of the HTTP application (health, metrics, kernels). Unset: it listens at [watcher] service-addr only.',
-    { aliases: ['service-addr'], example: '"127.0.0.1:6003"' },
+    { aliases: ['service-addr'], example: '"127.0.0.1:6003"', defaultText: 'unset (with [etcd] "0.0.0.0:6003")' },
   ),
   'announce-internal-addr': optional(
     hostPort,
@@ -59,11 +74,13 @@ export const agentSection = section('The agent process: who it is, where it list
       example: '"host.docker.internal:6003"',
     },
   ),
-  'ssl-enabled': known(boolean, 'TLS of the HTTP application. Not available yet: true is refused.', {
-    example: 'false',
+  'ssl-enabled': key(boolean, false, 'TLS at internal-addr.'),
+  'ssl-cert': optional(path, 'TLS certificate file (PEM, with its chain). Counts if ssl-enabled.', {
+    example: '"/etc/backend.ai/agent.crt"',
   }),
-  'ssl-cert': known(path, 'TLS certificate file.', { example: '"/etc/backend.ai/agent.crt"' }),
-  'ssl-key': known(path, 'TLS private key file.', { example: '"/etc/backend.ai/agent.key"' }),
+  'ssl-key': optional(path, 'TLS private key file. Counts if ssl-enabled.', {
+    example: '"/etc/backend.ai/agent.key"',
+  }),
   'ipc-base-path': key(path, '/tmp/backend.ai/ipc', 'Directory of local sockets.'),
   'var-base-path': key(
     path,
@@ -102,7 +119,7 @@ export const agentSection = section('The agent process: who it is, where it list
     'auto',
     'Form of the events sent to the Manager: "A" is read up to 26.8, "B" from 26.9, "dual" by all. "auto" does as the Managers do, and "dual" while it is not clear. Not known to the reference.',
   ),
-  'pid-file': known(path, 'File that gets the process id.', {
+  'pid-file': optional(path, 'File that gets the process id while the agent runs.', {
     env: [{ name: 'BACKEND_PID_FILE' }],
     example: '"/run/backend.ai/agent.pid"',
   }),

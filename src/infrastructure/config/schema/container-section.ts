@@ -28,9 +28,15 @@ export const containerSection = section('The containers: addresses, ports, users
     'Processes and threads that one kernel may have. Not known to the reference.',
   ),
   'scratch-type': key(oneOf(['hostdir']), 'hostdir', 'Kind of scratch storage. Only host directories are served.'),
-  'scratch-root': key(path, '/tmp/backend.ai/scratches', 'Directory of the scratch directories of kernels.', {
-    env: [{ name: 'BACKEND_SCRATCH_ROOT' }],
-  }),
+  'scratch-root': key(
+    path,
+    ({ standalone }) => (standalone ? '/tmp/backend.ai/scratches' : './scratches'),
+    'Directory of the scratch directories of kernels.',
+    {
+      env: [{ name: 'BACKEND_SCRATCH_ROOT' }],
+      defaultText: '"/tmp/backend.ai/scratches" (with [etcd] "./scratches")',
+    },
+  ),
   'alternative-bridge': optional(text({ maxLength: 128 }), 'Docker network used in place of the default bridge.', {
     example: '"br-kernels"',
   }),

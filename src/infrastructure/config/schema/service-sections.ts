@@ -86,15 +86,27 @@ export const loggingSection = section('Logs of the agent.', {
     '"simple" and "verbose" are for people, "json" is one object a line, "auto" picks by whether stderr is a terminal.',
   ),
   'console.colored': optional(boolean, 'Colours on the console. Unset: if it is a terminal.', { example: 'true' }),
-  drivers: known(
+  drivers: key(
     listOf(oneOf(['console', 'file', 'logstash', 'graylog'])),
-    'Where logs go; only the console is served.',
-    {
-      example: '["console"]',
-    },
+    ['console'],
+    'Where logs go: the console (stderr), a file, or both. The others are not served.',
+  ),
+  'file.path': optional(path, 'Directory of the log file. Needed by the driver "file".', {
+    example: '"/var/log/backend.ai"',
+  }),
+  'file.filename': key(
+    text({ pattern: /^(?!\.{1,2}$)[^/\0]{1,200}$/, allowed: 'a file name without "/"' }),
+    'agent.log',
+    'Name of the log file.',
+  ),
+  'file.rotation-size': key(size, 10 * 1024 ** 2, 'A larger log file becomes FILENAME.1, and a new one begins.'),
+  'file.backup-count': key(integer(0, 1000), 5, 'So many older log files are kept; with 0 one file grows.'),
+  'file.format': known(
+    oneOf(['simple', 'verbose', 'json']),
+    'The file holds JSON lines whatever this says, as that of the reference does.',
+    { example: '"verbose"' },
   ),
   'pkg-ns': known(freeTable, 'Levels by package.', { example: '{}' }),
-  file: known(freeTable, 'Log file.', { example: '{}' }),
   logstash: known(freeTable, 'Logstash.', { example: '{}' }),
   graylog: known(freeTable, 'Graylog.', { example: '{}' }),
 });
