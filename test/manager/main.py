@@ -17,7 +17,7 @@ from bench import as_json, report, run_bench
 from flows import LANES, TOGETHER, Flow, all_flows
 from lab import Agent, AgentOptions, Api, EventTap, Lab, Manager, Processes, Settings, Stores
 from lab.agent import KINDS
-from lab.settings import ACCESS_KEY, SECRET_KEY, VERSION, Ports, base_port
+from lab.settings import ACCESS_KEY, IS_OLDER, SECRET_KEY, VERSION, Ports, base_port
 
 # How many flows of a lane run beside each other; most of a flow's time the Manager waits for its next tick.
 WIDTH = {"users": 4, "agents": 1, "apart": 3, "suite": 3, "servers": 1, "end": 1}
@@ -60,7 +60,7 @@ async def run_flow(flow: Flow, lab: Lab) -> Result:
         await asyncio.wait_for(flow.run(lab), flow.seconds)
         result = Result(flow, "PASS", time.monotonic() - began)
     except (Exception, SystemExit) as error:
-        known = flow.known.get(lab.agent.options.kind)
+        known = flow.known.get(lab.agent.options.kind) or (IS_OLDER and flow.known.get("older")) or ""
         outcome = "KNOWN" if known else "FAIL"
         why = known or describe(error)
         if isinstance(error, TimeoutError):

@@ -23,7 +23,7 @@ class Flow:
     all others are done."""
     seconds: float
     known: Mapping[str, str]
-    """By kind of agent, why it fails here: known, so it does not fail the run."""
+    """By kind of agent, or `older` for Managers before 26.9, why it fails here: known, so it does not fail the run."""
 
 
 FLOWS: list[Flow] = []

@@ -92,7 +92,7 @@ async def rescan(lab: Lab) -> None:
         answers("docker", "image", "rm", image)()
 
 
-@flow(seconds=180)
+@flow(seconds=180, older="its command line finds no image in a registry with a password")
 async def pull_with_password(lab: Lab) -> None:
     """An image that is not here is pulled from a registry that asks for a password"""
     image = lab.manager.private_image

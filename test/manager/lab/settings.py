@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VERSION = os.environ.get("MANAGER_VERSION", "26.9.6")
+# Before 26.9: events of generation A.
+IS_OLDER = tuple(int(part) for part in VERSION.split(".")[:2]) < (26, 9)
 KERNEL_IMAGE = os.environ.get("KERNEL_IMAGE", "backend.ai-agent/manager-kernel:1")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "backend.ai-agent"
 PROJECT = Path(os.environ.get("PROJECT") or Path(__file__).resolve().parents[3])
