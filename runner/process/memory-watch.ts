@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 const read = (path: string): string => {
   try {
@@ -8,11 +8,20 @@ const read = (path: string): string => {
   }
 };
 
-/** Knows how often the kernel's memory limit has killed a process in this container; cgroup v2 and v1. */
+const MIB = 1 << 20;
+const mebibytes = (bytes: number): number => Math.round(bytes / MIB);
+/** Of those that still run, the largest: one of them may be what filled the memory, and not what was killed for it. */
+const NAMED = 2;
+const WORTH_NAMING = 8 * MIB;
+
+/** Knows how often the kernel's memory limit has killed a process in this container, and what used it; cgroup v2 and v1. */
 export class MemoryWatch {
   private told: number;
 
-  constructor(private readonly root = '/sys/fs/cgroup') {
+  constructor(
+    private readonly root = '/sys/fs/cgroup',
+    private readonly processes = '/proc',
+  ) {
     this.told = this.kills();
   }
 
@@ -36,8 +45,30 @@ export class MemoryWatch {
   }
 
   private clause(): string {
-    const bytes = Number((read(`${this.root}/memory.max`) || read(`${this.root}/memory/memory.limit_in_bytes`)).trim());
-    const limit = bytes > 0 && bytes < 2 ** 60 ? ` (limit ${Math.round(bytes / (1 << 20))} MiB)` : '';
-    return `it was killed because memory ran out${limit}`;
+    const limit = this.bytes('memory.max', 'memory.limit_in_bytes');
+    if (!(limit > 0 && limit < 2 ** 60)) return 'it was killed because memory ran out';
+    // At the moment of the kill all of the limit was in use: what is free now is what the killed one held.
+    const held = Math.max(0, limit - this.bytes('memory.current', 'memory.usage_in_bytes'));
+    const others = this.largest().map(({ name, bytes }) => `${name} ${mebibytes(bytes)} MiB`);
+    const rest = others.length === 0 ? '' : `; still in use: ${others.join(', ')}`;
+    return `it was killed because memory ran out (it held ${mebibytes(held)} of ${mebibytes(limit)} MiB${rest})`;
+  }
+
+  private bytes(v2: string, v1: string): number {
+    return Number((read(`${this.root}/${v2}`) || read(`${this.root}/memory/${v1}`)).trim());
+  }
+
+  private largest(): readonly { readonly name: string; readonly bytes: number }[] {
+    const all = readdirSync(this.processes)
+      .filter((entry) => /^\d+$/.test(entry))
+      .map((pid) => {
+        const status = read(`${this.processes}/${pid}/status`);
+        const kilobytes = Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
+        return { name: /^Name:\s+(.*)$/m.exec(status)?.[1] ?? pid, bytes: kilobytes * 1024 };
+      });
+    return all
+      .filter(({ bytes }) => bytes >= WORTH_NAMING)
+      .sort((one, other) => other.bytes - one.bytes)
+      .slice(0, NAMED);
   }
 }

@@ -11,8 +11,8 @@ version=${MANAGER_VERSION:-26.9.6}
 image=${KERNEL_IMAGE:-backend.ai-agent/manager-kernel:1}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/backend.ai-agent
 venv=${MANAGER_VENV:-$cache/manager-$version}
-# debootstrap makes the image; the rest are servers and their command-line clients.
-packages=(postgresql redis-server etcd-server etcd-client docker-registry prometheus debootstrap curl openssh-client)
+# debootstrap makes the image, libfaketime wrong clocks; the rest are servers and their command-line clients.
+packages=(postgresql redis-server etcd-server etcd-client docker-registry prometheus debootstrap curl openssh-client iproute2 libfaketime)
 
 say() { printf 'test:manager: %s\n' "$*" >&2; }
 impossible() {

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from lab import Lab
 
-LANES = ("users", "agents", "suite", "end")
+# The first four run beside each other, and then one after the other.
+LANES = ("users", "agents", "apart", "suite", "servers", "end")
+TOGETHER = 4
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,11 @@ class Flow:
     run: Callable[[Lab], Awaitable[None]]
     lane: str
     """`users` share the first agent and run beside each other; `agents` stop, kill and lose the second agent, one at a
-    time; `suite` are the official specs; `end` come when all others are done."""
+    time; `apart` bring an agent of their own; `suite` are the official specs; `servers` stop what all share; `end` come when
+    all others are done."""
     seconds: float
     known: Mapping[str, str]
-    """By kind of agent, why it fails here: known, so it does not fail the run."""
+    """By kind of agent, or `older` for Managers before 26.9, why it fails here: known, so it does not fail the run."""
 
 
 FLOWS: list[Flow] = []

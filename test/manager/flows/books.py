@@ -12,13 +12,14 @@ from . import flow
 async def accounting_is_zero(lab: Lab) -> None:
     """When all sessions have ended, the Manager counts nothing as used, and nothing is left on the host"""
     for _ in range(100):
-        used = {agent.id: await lab.api.used(agent.id) for agent in (lab.agent, lab.second)}
+        rows = await lab.api.database.fetch("SELECT agent_id, slot_name, used FROM agent_resources WHERE used <> 0")
+        used = [f"{row['agent_id']}: {row['used']} {row['slot_name']}" for row in rows]
         open_sessions = await lab.api.database.fetchval(
             "SELECT count(*) FROM sessions WHERE status NOT IN ('TERMINATED', 'CANCELLED', 'ERROR')"
         )
-        left = run("docker", "ps", "-aq", "--filter", "label=ai.backend.kernel-id", "--filter", f"label=ai.backend.owner={lab.agent.id}")
-        left += run("docker", "ps", "-aq", "--filter", "label=ai.backend.kernel-id", "--filter", f"label=ai.backend.owner={lab.second.id}")
-        if not any(amount for slots in used.values() for amount in slots.values()) and open_sessions == 0 and not left:
+        mine = [f"label=ai.backend.owner={agent.id}" for agent in (lab.agent, lab.second)]
+        left = "".join(run("docker", "ps", "-aq", "--filter", "label=ai.backend.kernel-id", "--filter", owner) for owner in mine)
+        if not used and open_sessions == 0 and not left:
             break
         await asyncio.sleep(0.3)
     else:
@@ -29,7 +30,7 @@ async def accounting_is_zero(lab: Lab) -> None:
 
 @flow("end", reference="two per destroy")
 async def told_once(lab: Lab) -> None:
-    """Every kernel of the run has exactly one kernel_terminated on the stream, and nothing was told of it afterwards
+    """Every kernel of the run has each step once on the stream, exactly one kernel_terminated, and nothing after it
 
     A destroy of a kernel that is gone is answered by one more, `already-terminated`: the Manager may have missed the first.
     """
@@ -38,6 +39,7 @@ async def told_once(lab: Lab) -> None:
     for kernel_id in kernels:
         told = [event for event in lab.tap.of(kernel_id) if event.name != "do_sync_kernel_logs"]
         names = [event.name for event in told if event.body["reason"] != "already-terminated"]
-        if names.count("kernel_terminated") != 1 or names[-1] != "kernel_terminated":
+        twice = [name for name in ("kernel_preparing", "kernel_creating", "kernel_started") if names.count(name) > 1]
+        if names.count("kernel_terminated") != 1 or names[-1] != "kernel_terminated" or twice:
             mistakes[kernel_id] = names
     assert kernels and not mistakes, f"{len(mistakes)} of {len(kernels)} kernels: {list(mistakes.items())[:3]}"

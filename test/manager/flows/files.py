@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ai.backend.client.exceptions import BackendAPIError
 from lab import Lab
 from lab.api import UserSession
 
@@ -34,6 +35,39 @@ async def files(lab: Lab) -> None:
         assert (entry["filename"], entry["size"]) == ("data.bin", len(content)), entry
         names = {entry["filename"] for entry in await _list(session, ".")}
         assert {"sub", "text.txt"} <= names, names
+
+
+@flow()
+async def files_of_all_names(lab: Lab) -> None:
+    """Names with spaces and UTF-8, an empty file and a whole directory are listed and downloaded; a missing one is named
+
+    The released client sends such names percent-encoded and the released Manager passes them on so: they are made inside.
+    """
+    async with lab.api.session() as session:
+        with tempfile.TemporaryDirectory() as name:
+            here, there = Path(name, "here"), Path(name, "there")
+            for folder in (here, there):
+                folder.mkdir()
+            contents = {"empty": b"", "lone": b"\x00\xff" * 5000}
+            for path, content in contents.items():
+                (here / path).write_bytes(content)
+            await session.compute.upload([here / path for path in contents], basedir=here)
+            await session.shell("mkdir -p 'some dir/deep/er' && cp lone 'some dir/deep/er/Größe ✓ 日本.bin' && cp lone 'a file.txt'")
+            listed = {entry["filename"]: entry["size"] for entry in await _list(session, ".")}
+            assert (listed["empty"], listed["a file.txt"]) == (0, 10_000), listed
+            assert [entry["filename"] for entry in await _list(session, "some dir/deep/er")] == ["Größe ✓ 日本.bin"]
+            await session.compute.download(["empty", "a file.txt", "some dir"], dest=there)
+            assert (there / "empty").read_bytes() == b"" and (there / "a file.txt").read_bytes() == contents["lone"]
+            assert (there / "some dir/deep/er/Größe ✓ 日本.bin").read_bytes() == contents["lone"], list(there.rglob("*"))
+            try:
+                await session.compute.download(["not here.txt"], dest=there)
+            except BackendAPIError as error:
+                # Whatever an agent answers, this Manager tells its user no more; what it was is in the logs of both.
+                assert error.status >= 400, error
+            else:
+                raise AssertionError("a file that is not there was downloaded")
+        answer = await session.get("files", path="no such dir")
+        assert answer["files"] in ("", "[]") and "no such dir" in answer["errors"], answer
 
 
 async def _list(session: UserSession, path: str) -> list[dict[str, Any]]:

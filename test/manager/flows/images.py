@@ -11,7 +11,7 @@ from lab.processes import answers, run
 from . import flow
 
 
-async def _finished(lab: Lab, task_id: str, seconds: float = 90) -> None:
+async def finished(lab: Lab, task_id: str, seconds: float = 90) -> None:
     """Follows a background task of the Manager to its good end."""
     seen: list[str] = []
 
@@ -37,7 +37,7 @@ async def commit_to_image(lab: Lab) -> None:
     async with lab.api.session() as session:
         await session.shell("echo kept > /home/work/not-in-the-image; touch /tmp/in-the-image")
         task = await session.post("imagify", {"image_name": name})
-        await _finished(lab, task["task_id"])
+        await finished(lab, task["task_id"])
     rows = await lab.api.database.fetch("SELECT id, name FROM images WHERE labels->>'ai.backend.customized-image.name' = $1", name)
     assert len(rows) == 1, rows
     canonical = rows[0]["name"]
@@ -80,7 +80,7 @@ async def rescan(lab: Lab) -> None:
     try:
         run("docker", "push", "-q", image)
         answer = await lab.api.client.Image.rescan_images(lab.settings.registry)
-        await _finished(lab, answer["task_id"])
+        await finished(lab, answer["task_id"])
         row = await lab.api.database.fetchrow("SELECT id FROM images WHERE name = $1", image)
         assert row is not None, f"{image} is unknown"
         for _ in range(100):
@@ -92,7 +92,7 @@ async def rescan(lab: Lab) -> None:
         answers("docker", "image", "rm", image)()
 
 
-@flow(seconds=180)
+@flow(seconds=180, older="its command line finds no image in a registry with a password")
 async def pull_with_password(lab: Lab) -> None:
     """An image that is not here is pulled from a registry that asks for a password"""
     image = lab.manager.private_image
@@ -109,10 +109,10 @@ async def purge(lab: Lab) -> None:
     run("docker", "tag", lab.settings.image, image)
     run("docker", "push", "-q", image)
     answer = await lab.api.client.Image.rescan_images(lab.settings.registry)
-    await _finished(lab, answer["task_id"])
+    await finished(lab, answer["task_id"])
     answer = await lab.api.query(
         "mutation($keys: [PurgeImagesKey]!) { purge_images(keys: $keys, options: {force: false, noprune: true}) { task_id } }",
         {"keys": [{"agent_id": lab.agent.id, "images": [{"name": image, "registry": lab.settings.registry, "architecture": "x86_64"}]}]},
     )
-    await _finished(lab, answer["purge_images"]["task_id"])
+    await finished(lab, answer["purge_images"]["task_id"])
     assert not answers("docker", "image", "inspect", image)(), "the image is still there"

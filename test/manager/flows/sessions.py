@@ -7,6 +7,7 @@ import uuid
 from ai.backend.client.exceptions import BackendAPIError
 from lab import Lab
 from lab.api import ENDED
+from lab.processes import run
 
 from . import flow
 
@@ -120,6 +121,19 @@ async def destroy_forced(lab: Lab) -> None:
         await session.destroy(forced=True)
         await session.wait("TERMINATED", seconds=60)
     await _nothing_left(lab, kernel.id)
+
+
+@flow(reference="a frozen container is never ended")
+async def destroy_frozen(lab: Lab) -> None:
+    """A forced destroy ends a session whose container is frozen"""
+    async with lab.api.session() as session:
+        kernel = await session.main()
+        await asyncio.to_thread(run, "docker", "pause", kernel.container_id)
+        await session.destroy(forced=True)
+        await session.wait("TERMINATED", seconds=60)
+    await _nothing_left(lab, kernel.id)
+    told = lab.tap.of(kernel.id, "kernel_terminated")
+    assert len(told) == 1 and told[0].body["reason"] in ("force-terminated", "user-requested"), told
 
 
 async def _nothing_left(lab: Lab, kernel_id: str, seconds: float = 20) -> None:

@@ -1,7 +1,10 @@
 """A real Backend.AI Manager with its stores on this machine, and the agents that it drives."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from .agent import Agent, AgentOptions
 from .api import Api
@@ -29,6 +32,17 @@ class Lab:
     """The one with CURVE keys in a resource group of its own, which flows may stop."""
     api: Api
     tap: EventTap
+
+    @asynccontextmanager
+    async def another(self, number: int, **options: Any) -> AsyncIterator[Agent]:
+        """A further agent of the same kind, not started yet; it is gone afterwards."""
+        agent = Agent(self.settings, self.processes, AgentOptions(self.agent.options.kind, number=number, **options))
+        agent.remove_leftovers()
+        try:
+            yield agent
+        finally:
+            await asyncio.to_thread(agent.stop)
+            agent.remove_leftovers()
 
     async def containers(self, kernel_id: str) -> list[str]:
         return (await asyncio.to_thread(run, *_PS, f"label=ai.backend.kernel-id={kernel_id}")).split()

@@ -4,15 +4,15 @@ import asyncio
 import shutil
 import signal
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
 import zmq.auth
 
-from .content import SECOND_GROUP
 from .processes import Processes, run
-from .settings import CPU_OVERCOMMIT, NAMESPACE, PROJECT, PYTHON, Settings
+from .settings import CPU_OVERCOMMIT, NAMESPACE, PROJECT, PYTHON, Settings, group_of
 
 KINDS = ("ours", "reference")
 
@@ -24,7 +24,11 @@ class AgentOptions:
     curve_with: Path | None = None
     """The Manager's public key: RPC is encrypted and authenticated then."""
     advertised_port: int | None = None
-    """Where the Manager is to call instead, for a tap in between."""
+    """Where the Manager is to call instead, for something in between."""
+    advertised_host: str = "127.0.0.1"
+    etcd: tuple[str, int] | None = None
+    """Where the agent finds etcd instead."""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Agent:
@@ -34,7 +38,7 @@ class Agent:
         self.options = options
         self.id = f"i-{settings.ports.base}-{options.number}"
         self.name = f"agent-{options.number}"
-        self.group = "default" if options.number == 1 else SECOND_GROUP
+        self.group = group_of(options.number)
         self.folder = settings.root / self.name
         first = settings.ports.base + 20 * options.number
         self.rpc_port, self.service_port, self.watcher_port = first, first + 1, first + 2
@@ -52,6 +56,10 @@ class Agent:
     def scratches(self) -> Path:
         return self.folder / "scratches"
 
+    @property
+    def configuration(self) -> Path:
+        return self.folder / "agent.toml"
+
     def _command(self) -> list[str | Path]:
         toml = self._write_configuration()
         if self.options.kind == "reference":
@@ -65,7 +73,7 @@ class Agent:
         return await self.wait_alive(began, seconds)
 
     def spawn(self) -> None:
-        environment = {"BACKEND_CPU_OVERCOMMIT_FACTOR": CPU_OVERCOMMIT}
+        environment = {"BACKEND_CPU_OVERCOMMIT_FACTOR": CPU_OVERCOMMIT, **self.options.environment}
         self._processes.spawn(self.name, self._command(), cwd=self.folder, env=environment)
 
     async def wait_alive(self, since: float, seconds: float = 60) -> float:
@@ -128,13 +136,15 @@ class Agent:
             extra += f'rpc-auth-manager-public-key = "{self.options.curve_with}"\n'
             extra += f'rpc-auth-agent-keypair = "{folder}/keys/agent.key_secret"\n'
         if self.options.advertised_port is not None:
-            extra += f'advertised-rpc-addr = {{ host = "127.0.0.1", port = {self.options.advertised_port} }}\n'
+            host, port = self.options.advertised_host, self.options.advertised_port
+            extra += f'advertised-rpc-addr = {{ host = "{host}", port = {port} }}\n'
         first, last = ports.kernels(self.options.number)
-        path = folder / "agent.toml"
+        etcd_host, etcd_port = self.options.etcd or ("127.0.0.1", ports.etcd)
+        path = self.configuration
         path.write_text(f"""\
 [etcd]
 namespace = "{NAMESPACE}"
-addr = {{ host = "127.0.0.1", port = {ports.etcd} }}
+addr = {{ host = "{etcd_host}", port = {etcd_port} }}
 user = ""
 password = ""
 [agent]

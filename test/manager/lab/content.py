@@ -6,25 +6,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .settings import INSTALLER, NAMESPACE, Settings
+from .settings import AGENTS, INSTALLER, NAMESPACE, WATCHER_TOKEN, Settings, group_of
 from .stores import REGISTRY_PASSWORD, REGISTRY_USER
 
-# In this order: each refers to the ones before.
+# In this order: each refers to the ones before. Not every release has all of them.
 FIXTURES = (
     "users",
     "container-registries",
     "keypairs",
+    "set-user-main-access-keys",
     "resource-slot-types",
     "resource-presets",
     "runtime-variants",
     "runtime-variant-presets",
+    "roles",
     "role-presets",
     "prometheus-query-preset-categories",
     "prometheus-query-presets",
     "retention-policies",
 )
-# The second resource group: for the agent that flows stop, kill and lose.
-SECOND_GROUP = "second"
 
 
 def write_fixtures(settings: Settings, folder: Path) -> list[Path]:
@@ -39,7 +39,7 @@ def write_fixtures(settings: Settings, folder: Path) -> list[Path]:
             preset["shared_memory"] = int(preset["shared_memory"])
     read["container-registries"] = {"container_registries": _registries(settings)}
     paths = []
-    for name in FIXTURES:
+    for name in [name for name in FIXTURES if name in read]:
         path = folder / f"{name}.json"
         path.write_text(json.dumps(read[name]))
         paths.append(path)
@@ -55,13 +55,19 @@ def _adapt_users(users: dict[str, Any], settings: Settings) -> None:
         domain["allowed_docker_registries"] += [registry["registry_name"] for registry in _registries(settings)]
     (group,) = users["scaling_groups"]
     group["wsproxy_addr"] = f"http://127.0.0.1:{settings.ports.app_proxy}"
-    second = {**group, "id": str(uuid.uuid5(uuid.NAMESPACE_URL, SECOND_GROUP)), "name": SECOND_GROUP, "is_default": False}
-    users["scaling_groups"].append(second)
+    names = [group_of(number) for number in AGENTS[1:]]
+    more = [{**group, "name": name, "is_default": False} for name in names]
+    if "id" in group:
+        for other in more:
+            other["id"] = str(uuid.uuid5(uuid.NAMESPACE_URL, other["name"]))
+    users["scaling_groups"] += more
     for group in users["groups"]:
         # Where sessions that become images are pushed to.
         group["container_registry"] = {"registry": settings.registry, "project": "lab"}
     (link,) = users["sgroups_for_domains"]
-    users["sgroups_for_domains"].append({**link, "resource_group_id": second["id"]})
+    # By id, and by name before 26.9.
+    key, value = ("resource_group_id", "id") if "resource_group_id" in link else ("scaling_group", "name")
+    users["sgroups_for_domains"] += [{**link, key: other[value]} for other in more]
 
 
 def _registries(settings: Settings) -> list[dict[str, Any]]:
@@ -79,7 +85,8 @@ def _registries(settings: Settings) -> list[dict[str, Any]]:
         }
 
     private = registry(settings.ports.private_registry, username=REGISTRY_USER, password=REGISTRY_PASSWORD)
-    return [registry(settings.ports.registry), private]
+    # The first again, by way of a gate that a flow can close.
+    return [registry(settings.ports.registry), registry(settings.ports.gated_registry), private]
 
 
 def cluster_configuration(settings: Settings) -> dict[str, str]:
@@ -96,6 +103,7 @@ def cluster_configuration(settings: Settings) -> dict[str, str]:
         "config": {
             "api": {"allow-openapi-schema-introspection": "no", "allow-graphql-schema-introspection": "no"},
             "docker": {"image": {"auto_pull": "tag"}},
+            "watcher": {"token": WATCHER_TOKEN},
             "redis": {
                 "addr": f"127.0.0.1:{settings.ports.redis}",
                 "helper": {"socket_timeout": "5.0", "socket_connect_timeout": "2.0", "reconnect_poll_timeout": "0.3"},

@@ -1,13 +1,34 @@
 """What agents tell: every entry of the Redis stream `events` and every message of `events_all`, read beside the Manager."""
 
 import asyncio
+import base64
 import json
+import pickle
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
+import msgpack
 import redis.asyncio as redis
+
+# Members of the bodies that Managers before 26.9 write by position (state.md §2.6); of the others only the name is kept.
+_KERNEL = ("kernel_id", "session_id", "reason")
+_POSITIONS = {
+    "kernel_preparing": _KERNEL,
+    "kernel_pulling": _KERNEL,
+    "kernel_creating": _KERNEL,
+    "kernel_started": (*_KERNEL, "creation_info"),
+    "kernel_terminated": (*_KERNEL, "exit_code"),
+    "session_success": ("session_id", "reason", "exit_code"),
+    "session_failure": ("session_id", "reason", "exit_code"),
+    "do_sync_kernel_logs": ("kernel_id", "container_id"),
+    "bgtask_updated": ("task_id", "current_progress", "total_progress", "message"),
+    "bgtask_done": ("task_id", "message"),
+    "bgtask_failed": ("task_id", "message"),
+}
 
 
 @dataclass(frozen=True)
@@ -19,6 +40,17 @@ class Event:
     body: dict[str, Any]
 
 
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _extension(code: int, data: bytes) -> Any:
+    if code == 1:
+        return str(uuid.UUID(bytes=data))
+    value = pickle.loads(data) if code in (3, 6, 7, 8, 9, 16) else data
+    return value.value if isinstance(value, Enum) else value
+
+
 class EventTap:
     """Keeps all events of the run; of heartbeats their times only."""
 
@@ -27,6 +59,7 @@ class EventTap:
         self.events: list[Event] = []
         self.broadcasts: list[Event] = []
         self.heartbeats: dict[str, list[float]] = {}
+        self._last: bytes | str = "$"
 
     def state(self, database: int) -> redis.Redis:
         """A connection to one of the logical databases."""
@@ -35,28 +68,41 @@ class EventTap:
     async def follow(self) -> None:
         """Until cancelled."""
         async with self.state(4) as client:
-            await asyncio.gather(self._follow_stream(client), self._follow_channel(client))
+            await asyncio.gather(self._again(self._follow_stream, client), self._again(self._follow_channel, client))
+
+    async def _again(self, follow: Callable[[redis.Redis], Awaitable[None]], client: redis.Redis) -> None:
+        """Flows stop Redis too."""
+        while True:
+            try:
+                await follow(client)
+            except redis.ConnectionError:
+                await asyncio.sleep(0.05)
 
     async def _follow_stream(self, client: redis.Redis) -> None:
-        last: bytes | str = "$"
         while True:
-            for _, entries in await client.xread({"events": last}, count=500, block=1000) or []:
-                for last, fields in entries:
-                    self._keep(self.events, {key.decode(): value.decode() for key, value in fields.items()})
+            for _, entries in await client.xread({"events": self._last}, count=500, block=1000) or []:
+                for self._last, fields in entries:
+                    self._keep(self.events, {key.decode(): value for key, value in fields.items()})
 
     async def _follow_channel(self, client: redis.Redis) -> None:
         async with client.pubsub() as channel:
             await channel.subscribe("events_all")
             async for message in channel.listen():
                 if message["type"] == "message":
-                    self._keep(self.broadcasts, json.loads(message["data"]))
+                    envelope = json.loads(message["data"])
+                    if "args" in envelope:
+                        envelope["args"] = base64.b64decode(envelope["args"])
+                    self._keep(self.broadcasts, envelope)
 
-    def _keep(self, events: list[Event], envelope: dict[str, str]) -> None:
-        name, source = envelope["name"], envelope["source"]
+    def _keep(self, events: list[Event], envelope: dict[str, Any]) -> None:
+        name, source = (_text(envelope[key]) for key in ("name", "source"))
         if name == "agent_heartbeat":
             self.heartbeats.setdefault(source, []).append(time.time())
         elif "payload" in envelope:
             events.append(Event(time.time(), name, source, json.loads(envelope["payload"])))
+        elif name in _POSITIONS:
+            values = msgpack.unpackb(envelope["args"], ext_hook=_extension, strict_map_key=False)
+            events.append(Event(time.time(), name, source, dict(zip(_POSITIONS[name], values))))
 
     def of(self, kernel_id: str, name: str | None = None) -> list[Event]:
         """What was told of a kernel, in its order."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VERSION = os.environ.get("MANAGER_VERSION", "26.9.6")
+# Before 26.9: events of generation A.
+IS_OLDER = tuple(int(part) for part in VERSION.split(".")[:2]) < (26, 9)
 KERNEL_IMAGE = os.environ.get("KERNEL_IMAGE", "backend.ai-agent/manager-kernel:1")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "backend.ai-agent"
 PROJECT = Path(os.environ.get("PROJECT") or Path(__file__).resolve().parents[3])
@@ -21,9 +23,20 @@ NAMESPACE = "local"
 CPU_OVERCOMMIT = "8"
 
 
+# What administrators send with the watcher's calls; the Manager and the agents read it in etcd.
+WATCHER_TOKEN = "lab-watcher-token"
+# The first two run all the time; the others belong to flows that do things to an agent which nobody else should feel.
+AGENTS = range(1, 6)
+
+
+def group_of(number: int) -> str:
+    """Each agent has a resource group of its own: a session says by it where it wants to run."""
+    return "default" if number == 1 else f"group-{number}"
+
+
 @dataclass(frozen=True)
 class Ports:
-    """All ports of the lab, counted from one; kernels get two ranges of 400 above them."""
+    """All ports of the lab, counted from one; the kernels of each agent get a range of 400 above them."""
 
     base: int
 
@@ -34,14 +47,17 @@ class Ports:
             raise AttributeError(name) from None
 
     def kernels(self, number: int) -> tuple[int, int]:
-        first = self.base + 100 + 400 * (number - 1)
+        first = self.base + 200 + 400 * (number - 1)
         return first, first + 399
 
 
 _OFFSETS = {
     name: offset
     for offset, name in enumerate(
-        "postgres redis etcd etcd_peer registry private_registry manager manager_internal app_proxy prometheus tap".split()
+        (
+            "postgres redis etcd etcd_peer registry private_registry manager manager_internal app_proxy prometheus tap"
+            " gated_registry gated_etcd far_rpc far_redis far_etcd"
+        ).split()
     )
 }
 

@@ -33,7 +33,21 @@ class Stores:
         """All but Prometheus, which asks the Manager what to scrape; returns when each answers."""
         ports = self._settings.ports
         self._start_postgres()
-        self._start("redis", ["redis-server", "--bind", "127.0.0.1", "--port", ports.redis, "--save", "", "--dir", "."])
+        self._start_registry("registry", ports.registry, private=False)
+        self._start_registry("private-registry", ports.private_registry, private=True)
+        self.start_redis()
+        self.start_etcd()
+        for port in (ports.registry, ports.private_registry):
+            require("the registry", answers("curl", "-sS", f"http://127.0.0.1:{port}/v2/"), 30)
+
+    def start_redis(self) -> None:
+        """With nothing in it."""
+        port = self._settings.ports.redis
+        self._start("redis", ["redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", "."])
+        require("Redis", answers("redis-cli", "-p", str(port), "ping"), 30)
+
+    def start_etcd(self) -> None:
+        ports = self._settings.ports
         client, peer = f"http://127.0.0.1:{ports.etcd}", f"http://127.0.0.1:{ports.etcd_peer}"
         self._start(
             "etcd",
@@ -41,12 +55,7 @@ class Stores:
             + ["--listen-client-urls", client, "--advertise-client-urls", client]
             + ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"lab={peer}"],
         )
-        self._start_registry("registry", ports.registry, private=False)
-        self._start_registry("private-registry", ports.private_registry, private=True)
-        require("Redis", answers("redis-cli", "-p", str(ports.redis), "ping"), 30)
         require("etcd", answers("etcdctl", "--endpoints", client, "endpoint", "health"), 30)
-        for port in (ports.registry, ports.private_registry):
-            require("the registry", answers("curl", "-sS", f"http://127.0.0.1:{port}/v2/"), 30)
 
     def start_prometheus(self) -> None:
         port = self._settings.ports.prometheus
