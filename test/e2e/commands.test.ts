@@ -50,6 +50,7 @@ describe('ag create, kernels, status', () => {
       kernel_host: '127.0.0.1',
       service_ports: [
         { name: 'sshd', protocol: 'tcp', container_ports: [2200], host_ports: [NUMBER], is_inference: false },
+        { name: 'ttyd', protocol: 'http', container_ports: [7681], host_ports: [NUMBER], is_inference: false },
         {
           name: '8000',
           protocol: 'preopen',

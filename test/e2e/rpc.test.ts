@@ -69,6 +69,7 @@ describe.skipIf(missing !== undefined)('the agent under the real Callosum', () =
         repl_out_port: NUMBER,
         service_ports: [
           { name: 'sshd', protocol: 'tcp', container_ports: [2200], host_ports: [NUMBER], is_inference: false },
+          { name: 'ttyd', protocol: 'http', container_ports: [7681], host_ports: [NUMBER], is_inference: false },
           { name: 'web', protocol: 'http', container_ports: [8080], host_ports: [NUMBER], is_inference: false },
         ],
         resource_spec: { slots: { cpu: '1', mem: '134217728' } },
