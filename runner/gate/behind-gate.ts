@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { GatedMessage, Handover } from './gated-process.js';
 
 /** With nothing to do for so long the process asks to go. */
 const IDLE_MS = 60_000;
@@ -22,7 +23,7 @@ export function serveBehindGate(name: string, make: (order: never, keep: Keep) =
     clearTimeout(idle);
     if (connections + kept > 0) return;
     if (!process.connected) process.exit(0);
-    idle = setTimeout(() => process.send?.('idle'), IDLE_MS);
+    idle = setTimeout(() => tell('idle'), IDLE_MS);
   };
   const keep: Keep = () => {
     kept += 1;
@@ -33,10 +34,12 @@ export function serveBehindGate(name: string, make: (order: never, keep: Keep) =
     };
   };
   process.on('message', (message: unknown, socket: Socket | undefined) => {
-    if (message !== 'connection') {
+    if (!isHandover(message)) {
       service = make(message as never, keep);
       return;
     }
+    tell({ taken: message.connection });
+    // One that was closed on the way.
     if (!socket) return;
     if (!service || connections >= MAX_CONNECTIONS) {
       socket.destroy();
@@ -53,4 +56,12 @@ export function serveBehindGate(name: string, make: (order: never, keep: Keep) =
   process.on('disconnect', rest);
   // One connection's trouble is not that of the others.
   process.on('uncaughtException', (error) => process.stderr.write(`krunner: [WARNING] ${name}: ${error.message}\n`));
+}
+
+function isHandover(message: unknown): message is Handover {
+  return typeof message === 'object' && message !== null && 'connection' in message;
+}
+
+function tell(message: GatedMessage): void {
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }

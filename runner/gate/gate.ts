@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type Server, type Socket } from 'node:net';
 import { basename, join } from 'node:path';
 import type { Console } from '../console.js';
+import { GatedProcess } from './gated-process.js';
 
 export interface GateOptions {
   /** Of the service. */
@@ -23,8 +23,9 @@ export interface GateOptions {
 export class Gate {
   private server: Server | undefined;
   /** Who gets the next connection; others may still be busy with theirs. */
-  private current: ChildProcess | undefined;
-  private readonly children = new Set<ChildProcess>();
+  private current: GatedProcess | undefined;
+  private readonly processes = new Set<GatedProcess>();
+  private readonly retried = new WeakSet<Socket>();
 
   constructor(
     private readonly options: GateOptions,
@@ -38,7 +39,10 @@ export class Gate {
   /** Resolves when the port is open, or with why it is not. */
   open(): Promise<string | undefined> {
     const { name, port } = this.options;
-    const server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.handOver(socket));
+    const server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
+      socket.on('error', () => undefined);
+      this.handOver(socket);
+    });
     this.server = server;
     return new Promise((resolve) => {
       server.on('error', (error) => resolve(`${name} cannot listen on port ${port}: ${error.message}`));
@@ -51,55 +55,39 @@ export class Gate {
     this.server?.close();
     this.server = undefined;
     this.current = undefined;
-    await Promise.all([...this.children].map((child) => terminate(child, graceMs)));
+    await Promise.all([...this.processes].map((gated) => gated.terminate(graceMs)));
   }
 
   private handOver(socket: Socket): void {
-    socket.on('error', () => undefined);
     if (!this.isOpen) {
       socket.destroy();
       return;
     }
-    const child = this.current ?? this.start();
-    child.send('connection', socket, (error) => {
-      if (error) socket.destroy();
-    });
+    this.current ??= this.start();
+    this.current.give(socket);
   }
 
-  private start(): ChildProcess {
-    const { name, path, order } = this.options;
-    const [program = '', ...args] = selfCommand(join(__dirname, this.options.program), `bai-${name}`);
-    const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const;
-    const child = spawn(program, [...args, 'serve'], { env: { PATH: path }, stdio: [...stdio], detached: true });
-    this.current = child;
-    this.children.add(child);
-    const leave = (): void => {
-      if (this.current === child) this.current = undefined;
-    };
-    child.on('error', (error) => {
-      this.console.log('WARNING', `${name} cannot be started: ${error.message}`);
-      leave();
-      this.children.delete(child);
+  private start(): GatedProcess {
+    const { name, path, order, program } = this.options;
+    const command = [...selfCommand(join(__dirname, program), `bai-${name}`), 'serve'];
+    const gated = new GatedProcess(command, path, order, (error) =>
+      this.console.log('WARNING', `${name}: ${error.message}`),
+    );
+    this.processes.add(gated);
+    void gated.leaving.then(() => {
+      if (this.current === gated) this.current = undefined;
     });
-    child.on('exit', () => {
-      leave();
-      this.children.delete(child);
+    void gated.ended.then((untaken) => {
+      this.processes.delete(gated);
+      for (const socket of untaken) {
+        // Another process may have more luck; a third would not.
+        if (this.retried.has(socket)) socket.destroy();
+        else this.handOver(socket);
+        this.retried.add(socket);
+      }
     });
-    // It asks to go: from now on connections get a process of their own, so that none is handed to one that leaves.
-    child.on('message', () => {
-      leave();
-      if (child.connected) child.disconnect();
-    });
-    child.send(order, () => undefined);
-    return child;
+    return gated;
   }
-}
-
-async function terminate(child: ChildProcess, graceMs: number): Promise<void> {
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
-  if (child.kill('SIGTERM')) await exited;
-  clearTimeout(timer);
 }
 
 /** The command that runs a script of the bundle the way this process was started: through the loader that it brings along. */

@@ -96,7 +96,7 @@ export class Connection implements Viewer {
       this.close(CLOSED.ended);
       return;
     }
-    void this.shell.attach(this, size);
+    this.shell.attach(this, size);
   }
 
   private send(type: string, data: Buffer): void {
@@ -107,6 +107,8 @@ export class Connection implements Viewer {
   }
 
   private ping(): void {
+    // What a client answers is not read while the program reads nothing.
+    if (this.socket.isPaused) return;
     if (!this.answered) {
       this.socket.terminate();
       return;

@@ -35,6 +35,8 @@ export class Shell {
   private viewer: Viewer | undefined;
   /** Output that a new viewer gets after the picture of what was before. */
   private waiting: Buffer[] | undefined;
+  /** The viewer has seen what was before it came. */
+  private attached = Promise.resolve();
   private aheadBytes = 0;
 
   /** Throws if it cannot be started. */
@@ -54,7 +56,7 @@ export class Shell {
   }
 
   /** Shows the shell as it is now to `viewer`, and to nobody else from then on. */
-  async attach(viewer: Viewer, size: TerminalSize): Promise<void> {
+  attach(viewer: Viewer, size: TerminalSize): void {
     this.viewer?.takenOver();
     this.release('client');
     this.release('viewer');
@@ -62,13 +64,14 @@ export class Shell {
     this.leftAt = undefined;
     this.waiting = [];
     this.resize(viewer, size);
-    const picture = await this.screen.picture();
-    if (this.viewer !== viewer) return;
-    if (this.screen.title !== '') viewer.title(this.screen.title);
-    const { waiting } = this;
-    this.waiting = undefined;
-    if (picture !== '') this.show(Buffer.from(picture));
-    for (const data of waiting) this.show(data);
+    this.attached = this.screen.picture().then((picture) => {
+      if (this.viewer !== viewer) return;
+      if (this.screen.title !== '') viewer.title(this.screen.title);
+      const waiting = this.waiting ?? [];
+      this.waiting = undefined;
+      if (picture !== '') this.show(Buffer.from(picture));
+      for (const data of waiting) this.show(data);
+    });
   }
 
   detach(viewer: Viewer): void {
@@ -140,8 +143,9 @@ export class Shell {
     if (this.viewer && !this.viewer.output(data)) this.hold('viewer');
   }
 
-  private end(): void {
+  private async end(): Promise<void> {
     this.spread(this.chunker.end());
+    await this.attached;
     this.viewer?.ended();
     this.viewer = undefined;
     this.screen.dispose();

@@ -11,8 +11,7 @@ export interface TerminalClientOptions {
 
 /** A client of ttyd's protocol, with nothing of ours in it but the session. */
 export class TerminalClient {
-  /** All output since the last `forget`. */
-  output = Buffer.alloc(0);
+  private readonly pieces: Buffer[] = [];
   readonly titles: string[] = [];
   /** Close code. */
   readonly closed: Promise<number>;
@@ -22,7 +21,7 @@ export class TerminalClient {
     this.socket = socket;
     socket.on('message', (data: Buffer) => {
       const type = data.toString('latin1', 0, 1);
-      if (type === '0') this.output = Buffer.concat([this.output, data.subarray(1)]);
+      if (type === '0') this.pieces.push(data.subarray(1));
       if (type === '1') this.titles.push(data.toString('utf8', 1));
     });
     this.closed = new Promise((resolve) => socket.on('close', resolve));
@@ -65,14 +64,21 @@ export class TerminalClient {
     else this.socket.resume();
   }
 
+  /** All output since the last `forget`. */
+  get output(): Buffer {
+    const all = Buffer.concat(this.pieces);
+    this.pieces.splice(0, Infinity, all);
+    return all;
+  }
+
   forget(): void {
-    this.output = Buffer.alloc(0);
+    this.pieces.length = 0;
   }
 
   /** Waits until the output has it. */
   async see(what: string | RegExp, timeoutMs = SEE_MS): Promise<RegExpExecArray> {
     const pattern = typeof what === 'string' ? new RegExp(what.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')) : what;
-    for (const until = Date.now() + timeoutMs; ; await new Promise((resolve) => setTimeout(resolve, 20))) {
+    for (const until = Date.now() + timeoutMs; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
       const text = this.output.toString();
       const found = pattern.exec(text);
       if (found) return found;

@@ -25,12 +25,12 @@ const terminal = new Terminal({
   scrollback: 10_000,
   theme: { background: '#1b1d23', foreground: '#e8eaf0' },
 });
-const fit = new FitAddon();
-terminal.loadAddon(fit);
+const fitAddon = new FitAddon();
+terminal.loadAddon(fitAddon);
 terminal.loadAddon(new Unicode11Addon());
 terminal.unicode.activeVersion = '11';
 terminal.open(element('terminal'));
-fit.fit();
+fit();
 
 let unwritten = 0;
 let isPaused = false;
@@ -75,5 +75,10 @@ terminal.onData((text) => {
 terminal.onBinary((text) => link.type(Uint8Array.from(text, (character) => character.charCodeAt(0))));
 terminal.onResize(({ cols, rows }) => link.resize(cols, rows));
 terminal.onTitleChange((title) => (document.title = title));
-new ResizeObserver(() => fit.fit()).observe(element('terminal'));
+new ResizeObserver(fit).observe(element('terminal'));
 link.open();
+
+/** A page that is not shown has no size, which is none that a shell should have. */
+function fit(): void {
+  if (element('terminal').clientHeight > 0) fitAddon.fit();
+}
