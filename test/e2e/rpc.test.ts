@@ -92,7 +92,7 @@ describe.skipIf(missing !== undefined)('the agent under the real Callosum', () =
         service: { status: 'started' },
         no_service: { status: 'failed', error: 'invalid service name' },
         status: { kernel_id: KERNEL, session_id: SESSION, state: 'RUNNING', container_id: created!.container_id },
-        agent_status: { agent_id: home.agentId, ready: true, kernels: { RUNNING: 1 }, ports: { used: 4 } },
+        agent_status: { agent_id: home.agentId, ready: true, kernels: { RUNNING: 1 }, ports: { used: 5 } },
         after_restart: { exit_code: 0, stdout: 'False\n' },
         destroyed: null,
         gone: { failure: ['KernelNotFoundError', expect.any(String), expect.any(String)] },
