@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Pull, Push } from 'zeromq';
-import { REPL_IN_PORT, REPL_OUT_PORT, SSHD_PORT } from '../src/domain/krunner-wire/krunner-wire.js';
+import { REPL_IN_PORT, REPL_OUT_PORT, SSHD_PORT, TTYD_PORT } from '../src/domain/krunner-wire/krunner-wire.js';
 import { BatchRunner } from './batch/batch-runner.js';
 import { HOME } from './boot/account.js';
 import { becomeUser } from './boot/become-user.js';
 import { childEnvironment, type Environment } from './boot/child-environment.js';
 import { batchEcho, Console } from './console.js';
+import { Gate } from './gate/gate.js';
 import { findShell } from './process/executable.js';
 import { MemoryWatch } from './process/memory-watch.js';
 import { PipePool } from './process/pipe-pool.js';
@@ -15,8 +16,9 @@ import { chooseRuntime } from './query/runtime-choice.js';
 import { EngineStarter } from './query/start-engine.js';
 import { Server } from './server.js';
 import { clusterFacts, hostKeySeed, prepareHome } from './ssh/home-keys.js';
-import { SshGate } from './ssh/ssh-gate.js';
+import type { SshOrder } from './ssh/ssh-service.js';
 import { ServiceManager } from './service/service-manager.js';
+import type { TerminalOrder } from './terminal/terminal-service.js';
 import { FrameSender } from './wire/frame-sender.js';
 
 const CONFIG = '/home/config';
@@ -38,7 +40,7 @@ const readOrEmpty = (path: string): string => {
  * Host networking gives each kernel ports of its own (krunner.md §1.4). There the sockets, which ask nobody who he is, must
  * be out of reach of other machines; the agent is on this one.
  */
-function listenPorts(): { host: string; input: number; output: number; ssh: number } {
+function listenPorts(): { host: string; input: number; output: number; ssh: number; terminal: number } {
   try {
     const ports = JSON.parse(readOrEmpty(`${CONFIG}/intrinsic-ports.json`)) as Record<string, unknown>;
     const port = (name: string, fallback: number): number => (typeof ports[name] === 'number' ? ports[name] : fallback);
@@ -47,9 +49,10 @@ function listenPorts(): { host: string; input: number; output: number; ssh: numb
       input: port('replin', REPL_IN_PORT),
       output: port('replout', REPL_OUT_PORT),
       ssh: port('sshd', SSHD_PORT),
+      terminal: port('ttyd', TTYD_PORT),
     };
   } catch {
-    return { host: '*', input: REPL_IN_PORT, output: REPL_OUT_PORT, ssh: SSHD_PORT };
+    return { host: '*', input: REPL_IN_PORT, output: REPL_OUT_PORT, ssh: SSHD_PORT, terminal: TTYD_PORT };
   }
 }
 
@@ -89,8 +92,16 @@ async function main(): Promise<void> {
   const query = new QueryRunner({ sender, memory, start: () => starter.start() });
   const echo = await batchEcho(console, env['BACKENDAI_KERNEL_ID']);
   const batch = new BatchRunner({ sender, env, pipes, memory, echo, shell: findShell(path), choice });
-  const gate = new SshGate({ hostKeySeed: hostKeySeed().toString('hex'), env }, console);
-  const services = new ServiceManager({ env, console, choice, isSshOpen: () => gate.isOpen });
+  const sshOrder: SshOrder = { hostKeySeed: hostKeySeed().toString('hex'), env };
+  const terminalOrder: TerminalOrder = { env };
+  const gates = new Map([
+    ['sshd', new Gate({ name: 'sshd', port: ports.ssh, program: 'ssh.cjs', order: sshOrder, path }, console)],
+    [
+      'ttyd',
+      new Gate({ name: 'ttyd', port: ports.terminal, program: 'terminal.cjs', order: terminalOrder, path }, console),
+    ],
+  ]);
+  const services = new ServiceManager({ env, console, choice, gates });
   services.load(SERVICE_DEFINITIONS);
   const server = new Server({ sender, query, batch, services, memory, console, startedAtSeconds });
 
@@ -99,7 +110,6 @@ async function main(): Promise<void> {
     if (stopping) return;
     stopping = true;
     pull.close();
-    gate.close();
     await server.stop(STOP_GRACE_MS);
     await Promise.race([sender.flushed(), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
     pipes.close();
@@ -110,7 +120,12 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => void stop());
 
   pipes.fill();
-  await openSsh(gate, env, ports.ssh, warn);
+  prepareSsh(env, ports.ssh, warn);
+  // A kernel without one of them is still a kernel.
+  for (const gate of gates.values()) {
+    const error = await gate.open();
+    if (error !== undefined) warn(error);
+  }
   const bootstrap = join(HOME, 'bootstrap.sh');
   if (existsSync(bootstrap)) {
     const exitCode = await batch.runScript(bootstrap);
@@ -124,13 +139,12 @@ async function main(): Promise<void> {
   }
 }
 
-async function openSsh(gate: SshGate, env: Environment, port: number, warn: (text: string) => void): Promise<void> {
+function prepareSsh(env: Environment, port: number, warn: (text: string) => void): void {
   try {
     prepareHome(clusterFacts(env, port));
   } catch (error) {
     warn(`${HOME}/.ssh: ${error instanceof Error ? error.message : String(error)}`);
   }
-  await gate.open(port);
 }
 
 main().catch((error: unknown) => {

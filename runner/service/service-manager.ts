@@ -5,6 +5,7 @@ import type { RunnerApp, ServiceResult, StartServiceRequest } from '../../src/do
 import { HOME } from '../boot/account.js';
 import type { Environment } from '../boot/child-environment.js';
 import type { Console } from '../console.js';
+import type { Gate } from '../gate/gate.js';
 import { startChild, type Child } from '../process/child.js';
 import type { RuntimeChoice } from '../query/runtime-choice.js';
 import { runPrestart } from './prestart.js';
@@ -29,7 +30,8 @@ export interface ServiceDependencies {
   readonly env: Environment;
   readonly console: Console;
   readonly choice: RuntimeChoice;
-  readonly isSshOpen: () => boolean;
+  /** The services that every kernel has, by name. */
+  readonly gates: ReadonlyMap<string, Gate>;
 }
 
 /** The services of this kernel: what the image defines, what runs (krunner.md §5). */
@@ -84,14 +86,18 @@ export class ServiceManager {
     return this.inTurn(name, async () => {
       const child = this.running.get(name);
       this.running.delete(name);
-      await child?.terminate(graceMs);
+      await Promise.all([child?.terminate(graceMs), this.deps.gates.get(name)?.close(graceMs)]);
     });
   }
 
   async stopAll(graceMs: number): Promise<void> {
     const children = [...this.running.values()];
     this.running.clear();
-    await Promise.all(children.map((child) => child.terminate(graceMs)));
+    const gates = [...this.deps.gates.values()];
+    await Promise.all([
+      ...children.map((child) => child.terminate(graceMs)),
+      ...gates.map((gate) => gate.close(graceMs)),
+    ]);
   }
 
   private async startNow(request: StartServiceRequest): Promise<ServiceResult> {
@@ -99,10 +105,8 @@ export class ServiceManager {
     if (protocol === 'preopen') return { status: 'started' };
     if (this.running.has(name)) return { status: 'running' };
     if (protocol === 'pty') return { status: 'failed', error: 'services of protocol pty are not supported' };
-    if (name === 'sshd' && this.deps.isSshOpen()) return { status: 'running' };
-    if (name === 'sshd' || name === 'ttyd') {
-      return { status: 'failed', error: `the service ${name} is not available in this kernel` };
-    }
+    const gate = this.deps.gates.get(name);
+    if (gate) return openGate(gate);
     const definition = this.definitions.get(name) ?? this.builtIn(name);
     if (!definition) return { status: 'failed', error: `unsupported service: ${name}` };
     if (definition.noop) return { status: 'started' };
@@ -189,6 +193,12 @@ export class ServiceManager {
     });
     return turn;
   }
+}
+
+async function openGate(gate: Gate): Promise<ServiceResult> {
+  if (gate.isOpen) return { status: 'running' };
+  const error = await gate.open();
+  return error === undefined ? { status: 'started' } : { status: 'failed', error };
 }
 
 function accepts(port: number): Promise<boolean> {

@@ -6,9 +6,9 @@ import { HOME } from '../boot/account.js';
 import type { Environment } from '../boot/child-environment.js';
 import { findExecutable } from '../process/executable.js';
 import { signalQuietly } from '../process/process-tree.js';
+import { Terminal, type TerminalExit } from '../process/terminal.js';
 import { splitWords } from '../service/service-definition.js';
 import { SftpServer } from './sftp/sftp-server.js';
-import { Terminal, type TerminalExit } from './terminal.js';
 
 /** What a client may set, as with OpenSSH. */
 const CLIENT_VARIABLES = /^(?:LANG|LC_[A-Z]+|COLORTERM)$/;

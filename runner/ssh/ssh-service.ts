@@ -4,11 +4,11 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import ssh2, { type AuthContext, type Connection } from 'ssh2';
 import { USER_NAME } from '../boot/account.js';
+import type { Environment } from '../boot/child-environment.js';
 import { parseAuthorizedKeys } from './authorized-keys.js';
 import { ed25519Key } from './ed25519-key.js';
 import { serveForwarding } from './forwarding.js';
 import { AUTHORIZED_KEYS, readIfThere, SSH_CONFIG } from './home-keys.js';
-import type { SshOrder } from './ssh-gate.js';
 import { ShellSession } from './shell-session.js';
 
 const LOGIN_MS = 60_000;
@@ -17,6 +17,14 @@ const MAX_SESSIONS = 64;
 /** Keeps the address translations on the way alive, and notices a client that is gone. */
 const KEEP_ALIVE_MS = 15_000;
 const KEEP_ALIVE_MISSES = 20;
+
+/** What the process behind the gate is told. */
+export interface SshOrder {
+  /** Hex. */
+  readonly hostKeySeed: string;
+  /** Of the programs that users start. */
+  readonly env: Environment;
+}
 
 /** SSH for the kernel's user: public keys only, as the user that this process runs as (krunner.md §5.6). */
 export class SshService {

@@ -22,6 +22,8 @@ export interface AgentSettings {
   readonly cohabitingStorageProxy: boolean;
   readonly container: {
     readonly bindHost: string;
+    /** Services that only this machine may reach. */
+    readonly loopbackServices: readonly string[];
     readonly advertisedHost: string;
     readonly uid: number;
     readonly gid: number;

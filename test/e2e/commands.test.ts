@@ -50,6 +50,7 @@ describe('ag create, kernels, status', () => {
       kernel_host: '127.0.0.1',
       service_ports: [
         { name: 'sshd', protocol: 'tcp', container_ports: [2200], host_ports: [NUMBER], is_inference: false },
+        { name: 'ttyd', protocol: 'http', container_ports: [7681], host_ports: [NUMBER], is_inference: false },
         {
           name: '8000',
           protocol: 'preopen',
@@ -97,8 +98,8 @@ describe('ag create, kernels, status', () => {
       version: expect.stringMatching(/^\d+\.\d+\.\d+/),
       ready: true,
       slots: { total: expect.anything(), occupied: { cpu: '1', mem: '134217728' }, available: expect.anything() },
-      // Two for the runner, one for sshd, one for port 8000.
-      ports: { free: 36, used: 4 },
+      // Two for the runner, one each for sshd, ttyd and port 8000.
+      ports: { free: 35, used: 5 },
       kernels: { PREPARING: 0, RUNNING: 1, RESTARTING: 0, TERMINATING: 0, TERMINATED: 0 },
       dependencies: [{ group: 'container', component: 'docker', healthy: true, latency_ms: NUMBER, error: null }],
     });
@@ -288,7 +289,7 @@ describe('ag restart, destroy', () => {
     expect((await home.ag('execute', kernel.kernel_id, '-c', code)).stdout).toBe('kept False\n');
     expect(await home.json('status')).toMatchObject({
       slots: { occupied: { cpu: '1', mem: '134217728' } },
-      ports: { used: 4 },
+      ports: { used: 5 },
     });
   });
 

@@ -124,7 +124,10 @@ describe('a kernel by HTTP', () => {
       kernel_host: '127.0.0.1',
       repl_in_port: NUMBER,
       repl_out_port: NUMBER,
-      service_ports: [expect.objectContaining({ name: 'sshd', container_ports: [2200] })],
+      service_ports: [
+        expect.objectContaining({ name: 'sshd', container_ports: [2200] }),
+        expect.objectContaining({ name: 'ttyd', container_ports: [7681] }),
+      ],
       slots: { cpu: '1', mem: '134217728' },
     });
     expect(second.body).toMatchObject({ kernel_id: KERNEL, container_id: made['container_id'] });

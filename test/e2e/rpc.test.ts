@@ -69,6 +69,7 @@ describe.skipIf(missing !== undefined)('the agent under the real Callosum', () =
         repl_out_port: NUMBER,
         service_ports: [
           { name: 'sshd', protocol: 'tcp', container_ports: [2200], host_ports: [NUMBER], is_inference: false },
+          { name: 'ttyd', protocol: 'http', container_ports: [7681], host_ports: [NUMBER], is_inference: false },
           { name: 'web', protocol: 'http', container_ports: [8080], host_ports: [NUMBER], is_inference: false },
         ],
         resource_spec: { slots: { cpu: '1', mem: '134217728' } },
@@ -91,7 +92,7 @@ describe.skipIf(missing !== undefined)('the agent under the real Callosum', () =
         service: { status: 'started' },
         no_service: { status: 'failed', error: 'invalid service name' },
         status: { kernel_id: KERNEL, session_id: SESSION, state: 'RUNNING', container_id: created!.container_id },
-        agent_status: { agent_id: home.agentId, ready: true, kernels: { RUNNING: 1 }, ports: { used: 4 } },
+        agent_status: { agent_id: home.agentId, ready: true, kernels: { RUNNING: 1 }, ports: { used: 5 } },
         after_restart: { exit_code: 0, stdout: 'False\n' },
         destroyed: null,
         gone: { failure: ['KernelNotFoundError', expect.any(String), expect.any(String)] },

@@ -42,7 +42,7 @@ async function expectAdopted(daemon: Daemon, value: string): Promise<void> {
   ]);
   expect(await home.json('status')).toMatchObject({
     slots: { occupied: { cpu: '1', mem: String(MEM) } },
-    ports: { used: 4 },
+    ports: { used: 5 },
     kernels: { RUNNING: 1 },
   });
   expect(await home.containers()).toEqual([kernel.container_id]);

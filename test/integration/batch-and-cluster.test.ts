@@ -164,7 +164,10 @@ describe('a cluster of two kernels', () => {
 
   it('publishes SSH of every kernel', async () => {
     const kernel = await create(python, 'sub');
-    expect(kernel.servicePorts.map(({ name, containerPorts }) => [name, containerPorts])).toEqual([['sshd', [2200]]]);
+    expect(kernel.servicePorts.map(({ name, containerPorts }) => [name, containerPorts])).toEqual([
+      ['sshd', [2200]],
+      ['ttyd', [7681]],
+    ]);
     const key = join(agent.home.folder, 'session-key');
     await writeFile(key, session.privateKey, { mode: 0o600 });
     const port = kernel.servicePorts[0]?.hostPorts[0];
@@ -228,7 +231,7 @@ describe('a kernel as a Manager asks for it', () => {
 
   it('says at once that a service cannot be started, and why', async () => {
     const { kernelId, servicePorts } = await create();
-    expect(servicePorts.map(({ name }) => name)).toEqual(['sshd', 'jupyter', 'jupyterlab']);
+    expect(servicePorts.map(({ name }) => name)).toEqual(['sshd', 'ttyd', 'jupyter', 'jupyterlab']);
     const start = (name: string) => agent.useCases.startService(kernelId, name, {}, AbortSignal.timeout(10_000));
     expect(await start('jupyter')).toMatchObject({ status: 'failed', error: expect.stringContaining('"notebook"') });
     expect(await start('ipython')).toEqual({ status: 'failed', error: 'invalid service name' });

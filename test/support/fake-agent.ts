@@ -60,7 +60,7 @@ export const SETTINGS: AgentSettings = {
   ...{ heartbeatIntervalMs: 20_000, usageIntervalMs: 5_000, reconcileIntervalMs: 10_000, kernelCreationConcurrency: 4 },
   ...{ eventWire: 'auto', cohabitingStorageProxy: true },
   container: {
-    ...{ bindHost: '0.0.0.0', advertisedHost: '127.0.0.1', uid: 9001, gid: 9001 },
+    ...{ bindHost: '0.0.0.0', loopbackServices: [], advertisedHost: '127.0.0.1', uid: 9001, gid: 9001 },
     // No cool-down: a port that is given back too early is at once given to somebody else.
     ...{ portRange: [30_000, 30_199], portCooldownMs: 0, pidsLimit: 100, openFilesLimit: 1024 },
     ...{ alternativeBridge: null, logDriver: 'local', logMaxLengthBytes: 1_000_000, logChunkBytes: 65_536 },

@@ -30,7 +30,7 @@ export interface NodeRunnerRuntimeOptions {
  * Folders of other versions stay: kernels that were started with them may still run.
  */
 export class NodeRunnerRuntime implements RunnerRuntime {
-  readonly services = ['sshd'] as const;
+  readonly services = ['sshd', 'ttyd'] as const;
   private ready: { readonly directory: string; readonly loader: string } | undefined;
   private preparing: Promise<void> | undefined;
 

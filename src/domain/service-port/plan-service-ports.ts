@@ -94,19 +94,24 @@ export function assignHostPorts(services: readonly ServicePort[], hostPorts: rea
   });
 }
 
-/** What to publish (lifecycle.md §1.20): the runner's two sockets on loopback only, services on `bindHost`. */
+/**
+ * What to publish (lifecycle.md §1.20): services on `bindHost`, the runner's two sockets and the services named in
+ * `loopbackOnly` on loopback.
+ */
 export function planBindings(
   services: readonly ServicePort[],
   repl: { readonly inPort: number; readonly outPort: number },
   bindHost: string,
+  loopbackOnly: readonly string[] = [],
 ): PlannedBinding[] {
   return [
     { containerPort: REPL_IN_PORT, hostPort: repl.inPort, hostIp: LOOPBACK },
     { containerPort: REPL_OUT_PORT, hostPort: repl.outPort, hostIp: LOOPBACK },
-    ...services.flatMap(({ containerPorts, hostPorts }) =>
+    ...services.flatMap(({ name, containerPorts, hostPorts }) =>
       containerPorts.flatMap((containerPort, index) => {
         const hostPort = hostPorts[index];
-        return hostPort === undefined ? [] : [{ containerPort, hostPort, hostIp: bindHost }];
+        const hostIp = loopbackOnly.includes(name) ? LOOPBACK : bindHost;
+        return hostPort === undefined ? [] : [{ containerPort, hostPort, hostIp }];
       }),
     ),
   ];

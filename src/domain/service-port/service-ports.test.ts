@@ -140,5 +140,10 @@ describe('planServicePorts', () => {
       { containerPort: 9001, hostPort: 30_004, hostIp: '0.0.0.0' },
       { containerPort: 40_000, hostPort: 40_000, hostIp: '0.0.0.0' },
     ]);
+    const closed = planBindings(assigned, { inPort: 30_000, outPort: 30_001 }, '0.0.0.0', [assigned[0]!.name]);
+    expect(closed.map(({ hostIp }) => hostIp)).toEqual([
+      ...Array<string>(3).fill('127.0.0.1'),
+      ...Array<string>(3).fill('0.0.0.0'),
+    ]);
   });
 });

@@ -85,6 +85,8 @@ export function toAgentSettings(config: LoadedConfig, host: HostFacts, version: 
     cohabitingStorageProxy: agent['cohabiting-storage-proxy'],
     container: {
       bindHost,
+      // Containers of a storage group have the folders of their users: their terminals are nobody else's.
+      loopbackServices: agent['scaling-group-type'] === 'storage' ? ['ttyd'] : [],
       advertisedHost,
       ...identity,
       portRange: container['port-range'],

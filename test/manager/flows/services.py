@@ -1,10 +1,13 @@
 """Services inside a session, reached by their published ports."""
 
 import asyncio
+import json
 import tempfile
 import time
 from pathlib import Path
 from urllib.request import urlopen
+
+import aiohttp
 
 from lab import Lab
 from lab.processes import run
@@ -37,12 +40,20 @@ async def ssh(lab: Lab) -> None:
         assert said.split() == ["main1", str(session.id)], said
 
 
-@flow(ours="the terminal is not built yet")
+@flow()
 async def terminal(lab: Lab) -> None:
-    """The built-in terminal answers on its published port"""
+    """The built-in terminal: its page, and a command typed by ttyd's protocol through the published port"""
     async with lab.api.session() as session:
         address = (await session.compute.start_service("ttyd"))["token"]
         assert "<html" in (await _fetch(f"http://{address}/")).lower()
+        token = json.loads(await _fetch(f"http://{address}/token"))["token"]
+        async with aiohttp.ClientSession() as http, http.ws_connect(f"http://{address}/ws", protocols=["tty"]) as terminal:
+            await terminal.send_bytes(json.dumps({"AuthToken": token, "columns": 101, "rows": 31}).encode())
+            await asyncio.wait_for(_read_until(terminal, "$ "), 30)
+            await terminal.send_bytes("0stty size; echo ty''ped in $BACKENDAI_SESSION_ID ✓\r".encode())
+            said = await asyncio.wait_for(_read_until(terminal, f"typed in {session.id} ✓"), 30)
+        # One row less where tmux has its status line.
+        assert "31 101" in said or "30 101" in said, said
 
 
 @flow()
@@ -56,6 +67,16 @@ async def unknown_service(lab: Lab) -> None:
             assert time.monotonic() - began < 5
         else:
             raise AssertionError("it was started")
+
+
+async def _read_until(terminal: aiohttp.ClientWebSocketResponse, text: str) -> str:
+    """What a terminal shows, up to `text`."""
+    said = b""
+    while text.encode() not in said:
+        message = await terminal.receive_bytes()
+        if message[:1] == b"0":
+            said += message[1:]
+    return said.decode(errors="replace")
 
 
 async def _fetch(url: str, seconds: float = 15) -> str:

@@ -149,13 +149,13 @@ export class KernelComposer {
     replInPort,
     replOutPort,
   }: Kernel): Pick<ContainerSpec, 'network' | 'ports' | 'extraHosts'> {
-    const { bindHost, alternativeBridge } = this.settings.container;
+    const { bindHost, loopbackServices, alternativeBridge } = this.settings.container;
     const network = clusterNetwork(spec.cluster.networkConfig);
     // There is nothing to publish on the host's own network.
     if (network.kind === 'host')
       return { network: { name: 'host', aliases: [] }, ports: [], extraHosts: clusterHosts(spec) };
     const published = {
-      ports: planBindings(servicePorts, { inPort: replInPort, outPort: replOutPort }, bindHost),
+      ports: planBindings(servicePorts, { inPort: replInPort, outPort: replOutPort }, bindHost, loopbackServices),
       extraHosts: [],
     };
     if (network.kind === 'named') {

@@ -142,7 +142,11 @@ export const agentSection = section('The agent process: who it is, where it list
   'abuse-report-path': optional(path, 'Directory of abuse reports.', { example: '"/var/lib/backend.ai/abuse"' }),
   'force-terminate-abusing-containers': key(boolean, false, 'Destroy kernels that are reported for abuse.'),
   'docker-mode': known(oneOf(['native', 'linuxkit']), 'Kind of Docker installation.', { example: '"native"' }),
-  'scaling-group-type': known(oneOf(['compute', 'storage']), 'Kind of resource group.', { example: '"compute"' }),
+  'scaling-group-type': optional(
+    oneOf(['compute', 'storage']),
+    'Kind of resource group. With "storage" the terminals of kernels can be reached from this machine only.',
+    { example: '"compute"' },
+  ),
 });
 
 /** Keys that a sub-agent or the container section share for the user of kernels. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { ReadStream } from 'node:tty';
 import type { Environment } from '../boot/child-environment.js';
-import { signalQuietly } from '../process/process-tree.js';
+import { signalQuietly } from './process-tree.js';
 
 export interface TerminalSize {
   readonly rows: number;
