@@ -56,9 +56,8 @@ describe('what an agent keeps in Redis', () => {
 
   afterAll(async () => {
     for (const connection of opened) connection.disconnect();
-    await agent[Symbol.asyncDispose]();
-    await manager[Symbol.asyncDispose]();
-    await server[Symbol.asyncDispose]();
+    // As far as the preparation came.
+    for (const part of [agent, manager, server] as (AsyncDisposable | undefined)[]) await part?.[Symbol.asyncDispose]();
   });
 
   const eventsOf = ({ kernelId }: CreatedKernel): string[] =>
