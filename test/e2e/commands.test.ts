@@ -99,7 +99,7 @@ describe('ag create, kernels, status', () => {
       ready: true,
       slots: { total: expect.anything(), occupied: { cpu: '1', mem: '134217728' }, available: expect.anything() },
       // Two for the runner, one each for sshd, ttyd and port 8000.
-      ports: { free: 35, used: 5 },
+      ports: { free: 55, used: 5 },
       kernels: { PREPARING: 0, RUNNING: 1, RESTARTING: 0, TERMINATING: 0, TERMINATED: 0 },
       dependencies: [{ group: 'container', component: 'docker', healthy: true, latency_ms: NUMBER, error: null }],
     });

@@ -23,7 +23,7 @@ export interface AgentHomeOptions {
 
 /** Long runs of the suite must not hang on a single command. */
 const COMMAND_MS = 60_000;
-const PORTS_PER_HOME = 40;
+const PORTS_PER_HOME = 60;
 
 /** A place for one agent: configuration, state, scratches and ports of its own. Disposing removes all that was made. */
 export class AgentHome implements AsyncDisposable {
