@@ -3,14 +3,12 @@ import { IdentityLock } from '../adapters/host/identity-lock.js';
 import { InstanceLock } from '../adapters/host/instance-lock.js';
 import { ensureFree } from '../adapters/rpc/callosum/bind-address.js';
 import type { CurveKeys } from '../adapters/rpc/callosum/router.js';
-import { loadCertificate } from '../adapters/rpc/callosum/certificate.js';
 import { AnnounceService } from '../application/agent/announce-service.use-case.js';
 import { AnswerVolumeMessages } from '../application/agent/answer-volume-messages.js';
 import { HealthMonitor } from '../application/agent/health-monitor.js';
 import { Readiness } from '../application/agent/readiness.js';
 import { RegisterAgent } from '../application/agent/register-agent.use-case.js';
 import { messageOf } from '../domain/error/agent-error.js';
-import { configurationInvalid } from '../domain/error/errors.js';
 import type { AgentSettings } from '../application/agent-settings.js';
 import { BackgroundTasks } from '../application/background-task/background-tasks.js';
 import { CommitKernel } from '../application/image/commit-kernel.use-case.js';
@@ -24,6 +22,7 @@ import { UseCases } from '../application/use-cases.js';
 import { formatHostPort } from './config/value-type.js';
 import type { DaemonSettings } from './config/to-daemon-settings.js';
 import { ensureToken } from './config/watcher-token.js';
+import { curveKeys } from './curve-keys.js';
 import { startJobs } from './jobs/agent-jobs.js';
 import { drivenAdaptersModule } from './modules/driven-adapters.module.js';
 import { type MadeAdapters, makeDrivenAdapters } from './modules/make-driven-adapters.js';
@@ -63,12 +62,12 @@ export class Agent implements AsyncDisposable {
 
   static async start(options: AgentOptions, signal: AbortSignal): Promise<Agent> {
     const { daemon, logger, configSource } = options;
-    const curve = await curveKeys(daemon);
-    const settings = { ...options.settings, rpcPublicKey: curve?.publicKey ?? null };
     const parts: AsyncDisposable[] = [];
     try {
       parts.push(await InstanceLock.acquire(daemon.paths.varBase));
-      parts.push(await IdentityLock.acquire(settings.agentId));
+      parts.push(await IdentityLock.acquire(options.settings.agentId));
+      const curve = await curveKeys(daemon.rpc);
+      const settings = { ...options.settings, rpcPublicKey: curve?.publicKey ?? null };
       // An agent of another make knows no locks. While it runs, its kernels are not ours to tidy up.
       if (options.servers) await ensureFree(rpcAddress(daemon));
       const startedAtMs = Date.now();
@@ -265,18 +264,4 @@ async function withKeys({ host, port, tls }: DaemonSettings['http']['listen'][nu
     readPem('agent.ssl-key', tls.keyFile),
   ]);
   return { host, port, tls: { cert, key } };
-}
-
-/** The agent is the CURVE server; only the Manager's key is let in (rpc.md §2). */
-async function curveKeys({ rpc }: DaemonSettings): Promise<CurveKeys | undefined> {
-  if (!rpc.curve) return undefined;
-  const own = await loadCertificate(rpc.curve.agentKeypairFile, 'agent.rpc-auth-agent-keypair');
-  const manager = await loadCertificate(rpc.curve.managerPublicKeyFile, 'agent.rpc-auth-manager-public-key');
-  if (own.secretKey === undefined) {
-    throw configurationInvalid(`${rpc.curve.agentKeypairFile} holds no secret key`, {
-      field: 'agent.rpc-auth-agent-keypair',
-      allowed: 'a *.key_secret file',
-    });
-  }
-  return { publicKey: own.publicKey, secretKey: own.secretKey, managerPublicKey: manager.publicKey };
 }

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { curveKeyPair } from 'zeromq';
@@ -135,10 +135,31 @@ describe.skipIf(missing !== undefined)('the agent under the real Callosum', () =
     expect(await connect(keys(stranger))).toMatchObject({ connected: false });
     expect(await connect(keys(manager))).toMatchObject({ connected: true });
     expect(daemon.log).toContainEqual(expect.objectContaining({ level: 'warn', message: 'refused an RPC connection' }));
+    expect(await daemon.metrics(/^backendai_rpc_refused_connections_total 1$/)).toHaveLength(1);
     const image = await testImage('python');
     const seen = (await callosum('encrypted', endpoint, { ...keys(manager), agent: home.agentId, image })) as object;
     expect(seen).toMatchObject({ run: { exit_code: 0, stdout: 'by CURVE\n' }, destroyed: null });
     expect(JSON.stringify(daemon.log)).not.toContain(agent.secretKey);
+  });
+
+  it('with the key of the Manager alone the agent makes its own pair, once', async () => {
+    const manager = curveKeyPair();
+    await using home = await AgentHome.make({ agent: (folder) => keyFiles(folder).split('\n')[0] ?? '' });
+    await writeFile(join(home.folder, 'manager.key'), certificate(manager.publicKey));
+    const own = async () => {
+      const text = await readFile(join(home.stateFolder, 'rpc-keypair.key_secret'), 'utf8');
+      return /public-key = "(.{40})"/.exec(text)?.[1];
+    };
+    const made: (string | undefined)[] = [];
+    for (let life = 0; life < 2; life += 1) {
+      await using daemon = await home.startDaemon();
+      made.push(await own());
+      const keys = { public: manager.publicKey, secret: manager.secretKey, server: made[0] };
+      const options = { handshake_timeout: 3, keys };
+      expect(await callosum('connect', `tcp://127.0.0.1:${home.rpcPort}`, options)).toMatchObject({ connected: true });
+      await daemon.stop();
+    }
+    expect(new Set(made).size).toBe(1);
   });
 });
 

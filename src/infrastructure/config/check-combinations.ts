@@ -52,11 +52,9 @@ const curveKeys: Check = {
   keys: [MANAGER_KEY, KEYPAIR],
   run({ agent }, found) {
     const files = { [MANAGER_KEY]: agent['rpc-auth-manager-public-key'], [KEYPAIR]: agent['rpc-auth-agent-keypair'] };
-    const missing = Object.entries(files).filter(([, file]) => file === null);
-    if (missing.length === 1) {
-      const [key] = missing[0] ?? [''];
-      found.problem(key, 'missing, while the other CURVE key file is configured', {
-        allowed: 'both key files or none',
+    if (files[KEYPAIR] !== null && files[MANAGER_KEY] === null) {
+      found.problem(MANAGER_KEY, `missing, while ${KEYPAIR} is configured`, {
+        allowed: 'both key files, none, or only this one',
       });
     }
     for (const [key, file] of Object.entries(files)) {
@@ -67,14 +65,14 @@ const curveKeys: Check = {
 };
 
 const rpcAddress: Check = {
-  keys: [RPC, KEYPAIR],
+  keys: [RPC, MANAGER_KEY],
   run({ agent }, found, { origins, standalone }) {
     const { host } = agent['rpc-listen-addr'];
     if (!standalone && isLoopback(host) && origins.get(RPC)?.kind === 'default')
       found.warning(`${RPC}: not configured, and without CURVE keys only this host is listened at; name an address`);
     if (isLinkLocal(host))
       found.problem(RPC, 'a link-local address', { value: host, allowed: 'any other address of this machine' });
-    if (agent['rpc-auth-agent-keypair'] === null && !isLoopback(host))
+    if (agent['rpc-auth-manager-public-key'] === null && !isLoopback(host))
       found.warning(
         `${RPC}: without CURVE keys everyone who reaches this address controls the agent; configure rpc-auth-*`,
       );

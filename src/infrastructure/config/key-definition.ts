@@ -4,7 +4,7 @@ import type { ValueType } from './value-type.js';
 export interface DefaultContext {
   /** No etcd is configured: this machine stands on its own. */
   readonly standalone: boolean;
-  /** Both CURVE key files are configured. */
+  /** The Manager's CURVE key is configured. */
   readonly curveConfigured: boolean;
 }
 

@@ -188,7 +188,11 @@ describe('errors', () => {
     ['both spellings of a key', '[agent]\npublic-host = "a"\npublic_host = "b"', 'set twice'],
     ['a value where a table belongs', 'agent = 3', 'allowed: a table'],
     ['a link-local RPC address', '[agent]\nrpc-listen-addr = "169.254.1.1:6011"', 'link-local'],
-    ['one CURVE key of two', '[agent]\nrpc-auth-agent-keypair = "/etc/hostname"', 'both key files or none'],
+    [
+      'one CURVE key of two',
+      '[agent]\nrpc-auth-agent-keypair = "/etc/hostname"',
+      'rpc-auth-manager-public-key: missing',
+    ],
     [
       'key files that are not there',
       '[agent]\nrpc-auth-agent-keypair = "/no/a"\nrpc-auth-manager-public-key = "/no/b"',
@@ -267,11 +271,14 @@ describe('warnings', () => {
   });
 });
 
-test('with both CURVE keys RPC listens everywhere', () => {
+test('with the CURVE key of the Manager RPC listens everywhere', () => {
   const [secret, open] = [write('x', 'a.key'), write('x', 'm.key')];
   const config = load(`[agent]\nrpc-auth-agent-keypair = "${secret}"\nrpc-auth-manager-public-key = "${open}"`);
   expect(config.values.agent['rpc-listen-addr'].host).toBe('0.0.0.0');
   expect(config.warnings).toEqual([]);
+  const alone = load(`[agent]\nrpc-auth-manager-public-key = "${open}"`);
+  expect(alone.values.agent['rpc-listen-addr'].host).toBe('0.0.0.0');
+  expect(alone.warnings).toEqual([]);
 });
 
 test('mock devices get their defaults, in both spellings', () => {

@@ -45,7 +45,7 @@ function defaultContext(flat: FlatDocument, env: LoadOptions['env']): DefaultCon
   const has = (key: string): boolean => flat.values.has(`agent.${key}`);
   return {
     standalone: !flat.sections.has('etcd') && !env['BACKEND_ETCD_ADDR'],
-    curveConfigured: has('rpc-auth-agent-keypair') && has('rpc-auth-manager-public-key'),
+    curveConfigured: has('rpc-auth-manager-public-key'),
   };
 }
 

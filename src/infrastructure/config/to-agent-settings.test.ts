@@ -195,6 +195,19 @@ test('logs go where the drivers say', () => {
   expect(logging(file).file).toBeNull();
 });
 
+test('a key pair of its own is made where only the Manager has one', () => {
+  writeFileSync(join(folder, 'm.key'), '');
+  const keys = '[agent]\nvar-base-path = "/v"\nrpc-auth-manager-public-key = "m.key"';
+  const curveOf = (toml: string) => toDaemonSettings(load(toml), HOST).rpc.curve;
+  const managerPublicKeyFile = join(folder, 'm.key');
+  expect(curveOf(keys)).toEqual({
+    ...{ managerPublicKeyFile, agentKeypairFile: '/v/rpc-keypair.key_secret', isGenerated: true },
+  });
+  expect(curveOf(`${keys}\nrpc-auth-agent-keypair = "m.key"`)).toEqual({
+    ...{ managerPublicKeyFile, agentKeypairFile: managerPublicKeyFile, isGenerated: false },
+  });
+});
+
 test('TLS is for the second address alone', () => {
   const toml = `[agent]\nservice-addr = "127.0.0.1:6003"\nssl-enabled = true\nssl-cert = "c"\nssl-key = "k"`;
   writeFileSync(join(folder, 'c'), '');

@@ -13,8 +13,13 @@ import type { HostPort } from './value-type.js';
 export interface DaemonSettings {
   readonly rpc: {
     readonly listen: HostPort;
-    /** Both CURVE key files, or `null`: plain text. */
-    readonly curve: { readonly managerPublicKeyFile: string; readonly agentKeypairFile: string } | null;
+    /** The CURVE key files, or `null`: plain text. */
+    readonly curve: {
+      readonly managerPublicKeyFile: string;
+      readonly agentKeypairFile: string;
+      /** It is nobody's but ours, and made if it is not there. */
+      readonly isGenerated: boolean;
+    } | null;
   };
   readonly http: {
     /** One address, or two if there is an `[agent] service-addr`; that one perhaps with TLS. */
@@ -77,7 +82,13 @@ export function toDaemonSettings(config: LoadedConfig, host: HostFacts): DaemonS
     rpc: {
       listen: rpcListenAddress(config, host),
       curve:
-        managerPublicKeyFile === null || agentKeypairFile === null ? null : { managerPublicKeyFile, agentKeypairFile },
+        managerPublicKeyFile === null
+          ? null
+          : {
+              managerPublicKeyFile,
+              agentKeypairFile: agentKeypairFile ?? join(varBase, 'rpc-keypair.key_secret'),
+              isGenerated: agentKeypairFile === null,
+            },
     },
     http: {
       listen: [watcher['service-addr'], ...internalAddress(agent)],

@@ -52,14 +52,18 @@ export const agentSection = section('The agent process: who it is, where it list
   }),
   'rpc-auth-manager-public-key': optional(
     path,
-    'File with the public CURVE key of the Manager. Goes with rpc-auth-agent-keypair.',
+    'File with the public CURVE key of the Manager, which turns on authentication and encryption of RPC.',
     {
       example: '"/etc/backend.ai/manager.key"',
     },
   ),
-  'rpc-auth-agent-keypair': optional(path, 'File with the CURVE key pair of this agent.', {
-    example: '"/etc/backend.ai/agent.key_secret"',
-  }),
+  'rpc-auth-agent-keypair': optional(
+    path,
+    'File with the CURVE key pair of this agent. Unset: one is made at the first start and kept in var-base-path.',
+    {
+      example: '"/etc/backend.ai/agent.key_secret"',
+    },
+  ),
   'internal-addr': key<HostPort | null>(
     hostPort,
     ({ standalone }) => (standalone ? null : { host: '0.0.0.0', port: 6003 }),
