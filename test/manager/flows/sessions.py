@@ -123,7 +123,7 @@ async def destroy_forced(lab: Lab) -> None:
     await _nothing_left(lab, kernel.id)
 
 
-@flow(reference="a frozen container is never ended")
+@flow(reference="another agent tells of it too, as self-terminated")
 async def destroy_frozen(lab: Lab) -> None:
     """A forced destroy ends a session whose container is frozen"""
     async with lab.api.session() as session:
