@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RedisClusterMessages } from '../../src/adapters/redis/redis-cluster-messages.adapter.js';
 import type { ClusterMessage } from '../../src/application/ports/cluster-messages.port.js';
+import { eventsFuzzer } from '../fuzz/events.fuzz.js';
 import { MemoryLogger } from '../support/memory-logger.js';
 import { startMoodyProxy } from '../support/moody-proxy.js';
 import { realClock } from '../support/real-clock.js';
@@ -11,6 +12,9 @@ import { type RedisHost, startRedisHost } from '../support/redis-host.js';
 
 const CHANNEL = 'events_all';
 const GARBAGE = 100_000;
+/** The quick version of `npm run fuzz -- --only events`; the name of a failed test tells how to have it again. */
+const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 32);
+const HOSTILE = 5_000;
 
 const message = (dirName: string): string => {
   const body = { dir_name: dirName, volume_backend_name: 'v', quota_scope_id: 'user:x', fs_location: 'l' };
@@ -96,5 +100,12 @@ describe('RedisClusterMessages', () => {
     expect(heapBytes() - before).toBeLessThan(20 * 1024 ** 2);
     expect(listener.logger.lines.length).toBeLessThanOrEqual(10);
     expect(new Set(listener.heard)).toEqual(new Set(['before', 'after']));
+  });
+
+  it(`hears through ${HOSTILE} generated and damaged messages, FUZZ_SEED=${seed}`, async () => {
+    const { signal } = new AbortController();
+    // It rejects with what went wrong.
+    const figures = await eventsFuzzer.run({ seed, count: HOSTILE, signal, say: () => undefined });
+    expect(figures).toMatchObject({ messages: HOSTILE, 'sound ones heard': 10 });
   });
 });

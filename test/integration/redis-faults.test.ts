@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RedisSettings } from '../../src/adapters/redis/redis-settings.js';
-import { type EventSender, kernelNumber, lifeOf, openSender } from '../support/event-sender.js';
+import { type EventSender, kernelNumber, lifeOf, openSender, preparing, terminated } from '../support/event-sender.js';
 import { ManagerReader } from '../support/manager-reader.js';
 import { startMoodyProxy } from '../support/moody-proxy.js';
 import { realClock } from '../support/real-clock.js';
@@ -137,6 +137,33 @@ describe('the events outlive a Redis server that', () => {
     };
     await outlive({ settings: server, readers: [manager], away, back: () => vi.waitFor(() => admin.ping(), 20_000) });
     expect(seen.join()).toContain('LOADING');
+    admin.disconnect();
+  });
+
+  it('comes back older than it was', async () => {
+    await using server = await startRedisHost();
+    const admin = adminOf(server);
+    await using sender = await openSender(server);
+    {
+      await using manager = new ManagerReader(server);
+      await sender.bus.announce(preparing(1));
+      await vi.waitFor(() => expect(manager.read).toHaveLength(1), RECOVERY_MS);
+      await vi.waitFor(() => expect(sender.outbox.waiting()).toEqual([]), RECOVERY_MS);
+    }
+    await admin.save();
+    // Accepted, and not read by anybody.
+    for (const event of [preparing(2), terminated(3)]) await sender.bus.announce(event);
+    await vi.waitFor(async () => expect(await admin.xlen('events')).toBe(3), RECOVERY_MS);
+    await server.kill();
+    await server.start();
+    await vi.waitFor(
+      () => admin.xadd('events', '*', 'name', 'tick', 'source', 'manager', 'payload', '{}'),
+      RECOVERY_MS,
+    );
+    await using manager = new ManagerReader(server);
+    await vi.waitFor(() => expect(sender.outbox.waiting()).toEqual([]), RECOVERY_MS);
+    const ours = manager.read.map(({ fields }) => fields['name']).filter((name) => name !== 'tick');
+    expect(ours).toEqual(['kernel_preparing', 'kernel_terminated']);
     admin.disconnect();
   });
 

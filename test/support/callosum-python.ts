@@ -44,8 +44,17 @@ async function works(): Promise<boolean> {
   }
 }
 
-/** What a scenario of the Python client saw. Rejects with its stderr when it fails. */
-export async function callosum(scenario: string, endpoint: string, options: object = {}): Promise<unknown> {
-  const { stdout } = await run(PYTHON, [CLIENT, scenario, endpoint, JSON.stringify(options)], { timeout: CALL_MS });
+/**
+ * What a scenario of the Python client saw. Rejects with its stderr when it fails. `behind` is a command that runs it
+ * elsewhere.
+ */
+export async function callosum(
+  scenario: string,
+  endpoint: string,
+  options: object = {},
+  behind: readonly string[] = [],
+): Promise<unknown> {
+  const [program, ...args] = [...behind, PYTHON, CLIENT, scenario, endpoint, JSON.stringify(options)] as const;
+  const { stdout } = await run(program, args, { timeout: CALL_MS });
   return JSON.parse(stdout) as unknown;
 }

@@ -36,7 +36,7 @@ export class EtcdServer implements AsyncDisposable {
     try {
       if (mode === 'tls') await server.#makeCertificates();
       await server.start();
-      if (mode === 'auth') await server.#enableUsers();
+      if (mode === 'auth') await server.enableUsers();
     } catch (error) {
       await server[Symbol.asyncDispose]();
       throw error;
@@ -77,13 +77,33 @@ export class EtcdServer implements AsyncDisposable {
       ...(this.mode === 'tls'
         ? [`--cacert=${this.file('ca.crt')}`, `--cert=${this.file('client.crt')}`, `--key=${this.file('client.key')}`]
         : []),
-      ...(this.mode === 'auth' && this.#usersEnabled ? [`--user=${ROOT.user}`, `--password=${ROOT.password}`] : []),
+      ...(this.#usersEnabled ? [`--user=${ROOT.user}`, `--password=${this.#password}`] : []),
     ];
     const { stdout } = await run('etcdctl', [...options, ...args], { env: { ...process.env, ETCDCTL_API: '3' } });
     return stdout;
   }
 
   #usersEnabled = false;
+  #password = ROOT.password;
+
+  /** Who has the old one is thrown out. */
+  async setPassword(password: string): Promise<void> {
+    const env = { ...process.env, ETCDCTL_API: '3' };
+    const user = [`--user=${ROOT.user}`, `--password=${this.#password}`];
+    const endpoint = `--endpoints=http://127.0.0.1:${this.port}`;
+    const changing = run('etcdctl', [endpoint, ...user, 'user', 'passwd', ROOT.user, '--interactive=false'], { env });
+    changing.child.stdin?.end(`${password}\n`);
+    await changing;
+    this.#password = password;
+  }
+
+  /** From now on only users get in. */
+  async enableUsers(): Promise<void> {
+    await this.ctl('user', 'add', `${ROOT.user}:${ROOT.password}`);
+    await this.ctl('user', 'grant-role', ROOT.user, 'root');
+    await this.ctl('auth', 'enable');
+    this.#usersEnabled = true;
+  }
 
   async start(): Promise<void> {
     const scheme = this.mode === 'tls' ? 'https' : 'http';
@@ -130,13 +150,6 @@ export class EtcdServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
-  }
-
-  async #enableUsers(): Promise<void> {
-    await this.ctl('user', 'add', `${ROOT.user}:${ROOT.password}`);
-    await this.ctl('user', 'grant-role', ROOT.user, 'root');
-    await this.ctl('auth', 'enable');
-    this.#usersEnabled = true;
   }
 
   async #makeCertificates(): Promise<void> {

@@ -69,6 +69,9 @@ export class EventCourier implements AsyncDisposable {
   #trouble: string | undefined;
   #generation: WireGeneration | undefined;
   #decidedAtMs = Number.NEGATIVE_INFINITY;
+  /** How often there was a connection, and the last one by which we looked what is still there. */
+  #connections = 0;
+  #verified = 0;
 
   constructor(options: EventCourierOptions) {
     this.#options = options;
@@ -107,6 +110,7 @@ export class EventCourier implements AsyncDisposable {
 
   /** The connection is there (again). */
   connected(): void {
+    this.#connections++;
     this.#wakeup.now();
   }
 
@@ -140,13 +144,14 @@ export class EventCourier implements AsyncDisposable {
       try {
         const nextMs = await this.#round();
         this.#wellAgain();
+        this.#measure();
         await this.#wakeup.wait(nextMs);
       } catch (error) {
         this.#tellTrouble(error);
+        this.#measure();
         await this.#wakeup.waitOut(this.#retryMs);
         this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
       }
-      this.#measure();
     }
   }
 
@@ -200,6 +205,7 @@ export class EventCourier implements AsyncDisposable {
   async #check(): Promise<void> {
     const { stream, outbox, clock, logger } = this.#options;
     const before = this.#position;
+    const forgotten = await this.#forgotten();
     const position = await stream.position();
     this.#position = position;
     this.#checkedAtMs = clock.monotonic();
@@ -209,7 +215,7 @@ export class EventCourier implements AsyncDisposable {
       if (isRead) logger.debug('a Manager reads events');
       else logger.info('no Manager reads events; those that it must not miss wait');
     }
-    const { delivered, lost, overtaking } = this.#stream.settle(position);
+    const { delivered, lost, overtaking } = this.#stream.settle(position, forgotten);
     const isMoving = delivered.length > 0 || before?.lastDelivered !== position.lastDelivered;
     this.#checkDelayMs = isMoving ? FIRST_CHECK_MS : Math.min(this.#checkDelayMs * 2, SLOWEST_CHECK_MS);
     const ids = delivered.flatMap(({ outboxId }) => (outboxId === undefined ? [] : [outboxId]));
@@ -223,6 +229,18 @@ export class EventCourier implements AsyncDisposable {
     this.#stream.takeBack(new Set(out.map(({ item }) => item)));
     if (lost.length > 0)
       logger.warn('events were lost before a Manager read them; they are sent again', { events: lost.length });
+  }
+
+  /**
+   * A server that was started again, or took over, may be older than what the one before had accepted: its readers pass
+   * by an entry that they never saw.
+   */
+  async #forgotten(): Promise<ReadonlySet<string>> {
+    const connection = this.#connections;
+    if (connection === this.#verified) return new Set();
+    const missing = await this.#options.stream.missing(this.#stream.idsInStream);
+    this.#verified = connection;
+    return missing;
   }
 
   /** As much as the readers can take. */

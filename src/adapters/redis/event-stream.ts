@@ -106,6 +106,16 @@ export class EventStream {
     return sent.filter((_, at) => out[at] === 1);
   }
 
+  /** Which of them the server does not have. */
+  async missing(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const pipeline = this.redis.pipeline();
+    for (const id of ids) pipeline.xrange(STREAM, id, id);
+    const replies = (await pipeline.exec()) ?? [];
+    const failure = replies.find(([error]) => error !== null)?.[0];
+    if (failure) throw failure;
+    return new Set(ids.filter((_, at) => (replies[at]?.[1] as unknown[] | undefined)?.length === 0));
+  }
+
   /** They are delivered and nobody will ask for them again, except a command that is late. */
   async forget(outboxIds: readonly string[]): Promise<void> {
     const pipeline = this.redis.pipeline();

@@ -57,6 +57,13 @@ describe('StreamLane', () => {
     expect(idsOf(lost.map(({ item }) => item))).toEqual(['2', '3', '5']);
   });
 
+  it('sends again what a server forgot, though its readers are past it', () => {
+    const lane = inStream(preparing(1), preparing(2), preparing(3));
+    const { delivered, lost } = lane.settle({ lastDelivered: '9-0', first: '0-1', lag: 0 }, new Set(['2-0']));
+    expect(idsOf(delivered)).toEqual(['1', '3']);
+    expect(idsOf(lost.map(({ item }) => item))).toEqual(['2']);
+  });
+
   it('does not miss what passes', () => {
     const lane = inStream(passing, preparing(1));
     expect(lane.settle({ lastDelivered: '0-0', first: '2-0', lag: 1 })).toMatchObject({ lost: [], overtaking: [] });

@@ -47,6 +47,10 @@ export class StreamLane {
     return this.#inStream.length;
   }
 
+  get idsInStream(): readonly string[] {
+    return this.#inStream.map(({ streamId }) => streamId);
+  }
+
   /** Appends. Returns the memory-only item that had to make room. */
   push(item: StreamItem): StreamItem | undefined {
     this.#waiting.push(item);
@@ -75,14 +79,17 @@ export class StreamLane {
   }
 
   /**
-   * Compares with where the readers are.
+   * Compares with where the readers are. `forgotten` are ids that a server does not have any more, as one that is older
+   * than what was told to the one before it.
    *
    * An item that is in the stream while the group is past it was read. One that is gone while the group is not past it
    * was cut off. Gone and passed: it was read and then cut off, or cut off and then passed by. Nobody knows, so it counts
    * as lost, unless a later one of its kernel is on its way or there: that one says all that the Manager has to know.
    */
-  settle(position: StreamPosition): Settlement {
-    const judged = this.#inStream.map((sent) => ({ sent, fate: fateOf(sent.streamId, position) }));
+  settle(position: StreamPosition, forgotten: ReadonlySet<string> = new Set()): Settlement {
+    const judged = this.#inStream.map((sent) => ({
+      ...{ sent, fate: fateOf(sent.streamId, position, forgotten.has(sent.streamId)) },
+    }));
     const superseded = new Set<string>();
     const isLost = new Set<SentItem>();
     for (const { sent, fate } of judged.toReversed()) {
@@ -124,8 +131,12 @@ export class StreamLane {
   }
 }
 
-function fateOf(id: string, { lastDelivered, first }: StreamPosition): 'read' | 'unread' | 'cut' | 'unknown' {
-  const isGone = first === undefined || compareStreamIds(id, first) < 0;
+function fateOf(
+  id: string,
+  { lastDelivered, first }: StreamPosition,
+  isForgotten: boolean,
+): 'read' | 'unread' | 'cut' | 'unknown' {
+  const isGone = isForgotten || first === undefined || compareStreamIds(id, first) < 0;
   const isPassed = lastDelivered !== undefined && compareStreamIds(id, lastDelivered) <= 0;
   if (isGone) return isPassed ? 'unknown' : 'cut';
   return isPassed ? 'read' : 'unread';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Logger } from '../../application/ports/logger.port.js';
+import { ManualClock } from '../../../test/support/manual-clock.js';
 import { SystemClock } from '../../adapters/host/system-clock.adapter.js';
 import { JobSupervisor } from './job-supervisor.js';
 
@@ -29,6 +30,22 @@ describe('JobSupervisor', () => {
       });
     });
     expect(lines).toEqual(['job shaky: first', 'job shaky: late']);
+  });
+
+  it('tries soon again after a failure, tells the same one once, and that it is over', async () => {
+    const lines: string[] = [];
+    const clock = new ManualClock();
+    await using jobs = new JobSupervisor(clock, collectingLogger(lines));
+    let runs = 0;
+    const run = () => (++runs < 4 ? Promise.reject(new Error('away')) : Promise.resolve());
+    jobs.every({ name: 'rare', intervalMs: 60_000, deadlineMs: 1_000, run });
+    for (let second = 0; second < 9; second++) await clock.advance(1_000);
+    expect(runs).toBe(4);
+    expect(lines).toEqual(['job rare: away', 'job rare: works again']);
+    await clock.advance(59_000);
+    expect(runs).toBe(4);
+    await clock.advance(1_000);
+    expect(runs).toBe(5);
   });
 
   it('ends an endless job when it is disposed, and waits for it', async () => {
