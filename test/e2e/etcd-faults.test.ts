@@ -15,6 +15,8 @@ const NOTICED_MS = 40_000;
 /** The promise is 50 ms for 99 of 100. That is printed, to be read on an idle machine; half of the calls do this on any. */
 const RESPONSIVE_MS = 500;
 
+const AGENT = { user: 'agent', password: 'of-the-agent' };
+
 let redis: RedisHost;
 beforeAll(async () => {
   redis = await startRedisHost();
@@ -26,8 +28,13 @@ async function configure(server: EtcdServer): Promise<void> {
   await server.ctl('put', '/sorna/test/nodes/manager/i-manager', 'up');
 }
 
-function makeHome(server: EtcdServer, password = ROOT.password): Promise<AgentHome> {
-  const user = `user = "${ROOT.user}"\npassword = "${password}"`;
+interface Credentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+function makeHome(server: EtcdServer, { user: name, password }: Credentials = ROOT): Promise<AgentHome> {
+  const user = `user = "${name}"\npassword = "${password}"`;
   const address = `{ host = "127.0.0.1", port = ${server.port} }`;
   return AgentHome.make({ sections: `[etcd]\nnamespace = "test"\naddr = ${address}\n${user}\n` });
 }
@@ -42,7 +49,8 @@ describe('a daemon under calls outlives an etcd that', () => {
   beforeAll(async () => {
     server = await EtcdServer.start('auth');
     await configure(server);
-    home = await makeHome(server);
+    await server.addUser(AGENT.user, AGENT.password);
+    home = await makeHome(server, AGENT);
     daemon = await home.startDaemon();
   });
   afterAll(async () => {
@@ -95,13 +103,13 @@ describe('a daemon under calls outlives an etcd that', () => {
   it('refuses the password for a while', () =>
     outlives(
       'refusing the password',
-      () => server.setPassword('another'),
-      () => server.setPassword(ROOT.password),
+      () => server.setPassword(AGENT.user, 'another'),
+      () => server.setPassword(AGENT.user, AGENT.password),
     ));
 
   it('and is the same agent as before', async () => {
     expect(daemon.log.filter(({ level }) => level === 'error')).toEqual([]);
-    expect(JSON.stringify(daemon.log)).not.toContain(ROOT.password);
+    expect(JSON.stringify(daemon.log)).not.toContain(AGENT.password);
     expect(await statusOf(server, home)).toBe('running\n');
     expect(await daemon.stop()).toMatchObject({ status: 0 });
     expect(await statusOf(server, home)).toBe('');
@@ -150,10 +158,10 @@ describe('a daemon starts while etcd', () => {
 
   it('refuses its password: it says so, without the password, and ends', async () => {
     await configure(server);
-    await using wrong = await makeHome(server, 'not-the-one');
+    await using wrong = await makeHome(server, { ...ROOT, password: 'not-the-one' });
     const { status, stderr } = await wrong.ag('start-server');
     expect(status).toBe(2);
-    expect(stderr).toContain('etcd.user, etcd.password');
+    expect(stderr).toContain('refuses the user');
     expect(stderr).not.toContain('not-the-one');
   });
 });
