@@ -26,7 +26,7 @@ interface Seen {
 }
 
 describe.skipIf(missing !== undefined)('a Manager and its Redis 200 ms away, every twentieth packet lost', () => {
-  it('make, use and end a kernel, and hear of it once and in order', async () => {
+  it('make, use and end a kernel, and hear of it once and in order', { timeout: 240_000 }, async () => {
     const image = await testImage('python');
     await using redis = await startRedisHost({ isolated: true });
     await using manager = new ManagerReader(redis, { batch: 64, pauseMs: 5 }, redis.socket);

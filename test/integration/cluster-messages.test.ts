@@ -1,3 +1,4 @@
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Redis } from 'ioredis';
@@ -80,6 +81,36 @@ describe('RedisClusterMessages', () => {
     await sayUntilHeard('after it was thrown out', listener.heard);
   });
 
+  it('goes on after connections that end while it subscribes again', async () => {
+    let isNasty = false;
+    let ended = 0;
+    const proxy = createServer((client) => {
+      const upstream = connect({ host: '127.0.0.1', port: server.port });
+      client.on('data', (bytes) => {
+        if (isNasty && bytes.includes('subscribe')) {
+          ended += 1;
+          client.destroy();
+        } else upstream.write(bytes);
+      });
+      upstream.on('data', (bytes) => client.write(bytes));
+      for (const [socket, other] of [
+        [client, upstream],
+        [upstream, client],
+      ] as const)
+        socket.on('error', () => undefined).on('close', () => other.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    await using listener = open((proxy.address() as AddressInfo).port);
+    await sayUntilHeard('before', listener.heard);
+    isNasty = true;
+    await manager.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    // A rejection that nobody handles ends a process, and fails this run.
+    await vi.waitFor(() => expect(ended).toBeGreaterThan(3), 10_000);
+    isNasty = false;
+    await sayUntilHeard('after', listener.heard);
+    proxy.close();
+  });
+
   it(`hears through ${GARBAGE} messages of garbage, and keeps nothing of them`, async () => {
     await using listener = open();
     await sayUntilHeard('before', listener.heard);
@@ -91,11 +122,14 @@ describe('RedisClusterMessages', () => {
       '{"name":"do_volume_mount","payload":"{}"}',
       '\u0000'.repeat(500),
     ];
+    // As slow as it takes.
+    const sender = new Redis(server.port, '127.0.0.1', { replyMapping: 'legacy' });
     for (let n = 0; n < GARBAGE / 1_000; n++) {
-      const pipeline = manager.pipeline();
+      const pipeline = sender.pipeline();
       for (let k = 0; k < 1_000; k++) pipeline.publish(CHANNEL, kinds[k % kinds.length] ?? '');
       await pipeline.exec();
     }
+    sender.disconnect();
     await sayUntilHeard('after', listener.heard);
     expect(heapBytes() - before).toBeLessThan(20 * 1024 ** 2);
     expect(listener.logger.lines.length).toBeLessThanOrEqual(10);

@@ -11,7 +11,7 @@ export const PYTHON = `${FOLDER}/bin/python`;
 const CLIENT = fileURLToPath(new URL('../fixtures/rpc/callosum_client.py', import.meta.url));
 const PACKAGES = ['callosum[zeromq]==1.0.3', 'msgpack>=1.1', 'temporenc==0.1.0', 'attrs>=24'];
 const INSTALL_MS = 240_000;
-const CALL_MS = 60_000;
+const CALL_MS = 120_000;
 
 /**
  * Makes the Python with the real Callosum, once for this checkout.

@@ -39,6 +39,8 @@ export function connect(settings: RedisSettings, purpose: ConnectionPurpose, log
     enableOfflineQueue: purpose.waitForConnection,
     // What was under way may have been done: whether to repeat it is for the caller to say.
     autoResendUnfulfilledCommands: false,
+    // The library would do that on its own, and its failure would be a rejection that nobody handles: the end of the agent.
+    autoResubscribe: false,
     retryStrategy: (attempt) => Math.min(100 * attempt, MAX_RECONNECT_DELAY_MS),
     maxLoadingRetryTime: MAX_LOADING_DELAY_MS,
     // After a fail-over the old master only reads.
