@@ -5,6 +5,7 @@ import { curveKeyPair } from 'zeromq';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AgentHome } from '../support/agent-home.js';
 import { callosum, callosumMissing } from '../support/callosum-python.js';
+import { certificate, keyFiles, writeKeys } from '../support/curve-files.js';
 import { testImage } from '../support/images.js';
 import { tarOf } from '../support/tar.js';
 
@@ -118,12 +119,9 @@ describe.skipIf(missing !== undefined)('the agent under the real Callosum', () =
   });
 
   it('with keys only the Manager is let in', async () => {
-    const agent = curveKeyPair();
-    const manager = curveKeyPair();
     const stranger = curveKeyPair();
     await using home = await AgentHome.make({ agent: keyFiles });
-    await writeFile(join(home.folder, 'manager.key'), certificate(manager.publicKey));
-    await writeFile(join(home.folder, 'agent.key_secret'), certificate(agent.publicKey, agent.secretKey));
+    const { agent, manager } = await writeKeys(home.folder);
     await using daemon = await home.startDaemon();
     const endpoint = `tcp://127.0.0.1:${home.rpcPort}`;
     const connect = (options: object): Promise<unknown> =>
@@ -162,14 +160,6 @@ describe.skipIf(missing !== undefined)('the agent under the real Callosum', () =
     expect(new Set(made).size).toBe(1);
   });
 });
-
-const keyFiles = (folder: string): string => `rpc-auth-manager-public-key = "${join(folder, 'manager.key')}"
-rpc-auth-agent-keypair = "${join(folder, 'agent.key_secret')}"`;
-
-function certificate(publicKey: string, secretKey?: string): string {
-  const secret = secretKey === undefined ? '' : `    secret-key = "${secretKey}"\n`;
-  return `metadata\ncurve\n    public-key = "${publicKey}"\n${secret}`;
-}
 
 interface Run {
   readonly statuses: readonly string[];

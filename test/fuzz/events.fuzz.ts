@@ -7,12 +7,12 @@ import { realClock } from '../support/real-clock.js';
 import { startRedisHost } from '../support/redis-host.js';
 import { hostileMessage, soundMessage } from './events/messages.js';
 import type { Fuzzer, FuzzContext } from './fuzzer.js';
+import { MIB, mib } from './mib.js';
 import { Random } from './random.js';
 
 const CHANNEL = 'events_all';
 const BATCH = 500;
 const HEARD_MS = 10_000;
-const MIB = 2 ** 20;
 const MAX_GROWTH_BYTES = 32 * MIB;
 const LOOK_EVERY = 20_000;
 
@@ -52,6 +52,7 @@ async function run({ seed, count, signal, say }: FuzzContext): Promise<Readonly<
   try {
     await reach('first', true);
     const before = heapBytes();
+    const began = performance.now();
     let slowest = 0;
     let sound = 0;
     for (let sent = 0; sent < count;) {
@@ -64,13 +65,17 @@ async function run({ seed, count, signal, say }: FuzzContext): Promise<Readonly<
       slowest = Math.max(slowest, await reach(mark, false));
       sound += 1;
       sent += size;
-      if (sent % LOOK_EVERY < size) say(`${sent} of ${count} messages, ${(heapBytes() / MIB).toFixed(1)} MiB in use`);
+      if (sent % LOOK_EVERY < size) say(`${sent} of ${count} messages, ${mib(heapBytes())} MiB in use`);
     }
     const growth = heapBytes() - before;
-    if (growth > MAX_GROWTH_BYTES) throw new Error(`${(growth / MIB).toFixed(1)} MiB more are kept than before`);
+    if (growth > MAX_GROWTH_BYTES) throw new Error(`${mib(growth)} MiB more are kept than before`);
     return {
       ...{ messages: count, 'sound ones heard': sound, 'slowest one, ms': Math.round(slowest) },
-      ...{ 'lines logged': logger.lines.length, 'memory growth, MiB': (growth / MIB).toFixed(1) },
+      ...{
+        seconds: Math.round((performance.now() - began) / 1_000),
+        'lines logged': logger.lines.length,
+        'memory growth, MiB': mib(growth),
+      },
     };
   } finally {
     manager.disconnect();

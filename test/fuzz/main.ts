@@ -3,9 +3,10 @@ import { messageOf } from '../../src/domain/error/agent-error.js';
 import { eventsFuzzer } from './events.fuzz.js';
 import type { Fuzzer } from './fuzzer.js';
 import { rpcFuzzer } from './rpc.fuzz.js';
+import { wireFuzzer } from './wire.fuzz.js';
 
 /** Another one that eats what others send is an entry here. */
-const FUZZERS: readonly Fuzzer[] = [rpcFuzzer, eventsFuzzer];
+const FUZZERS: readonly Fuzzer[] = [rpcFuzzer, wireFuzzer, eventsFuzzer];
 
 const USAGE = `usage: npm run fuzz [-- --only NAME]… [--seed N] [--count M]
 

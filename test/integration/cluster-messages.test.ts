@@ -1,9 +1,11 @@
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RedisClusterMessages } from '../../src/adapters/redis/redis-cluster-messages.adapter.js';
 import type { ClusterMessage } from '../../src/application/ports/cluster-messages.port.js';
+import { eventsFuzzer } from '../fuzz/events.fuzz.js';
 import { MemoryLogger } from '../support/memory-logger.js';
 import { startMoodyProxy } from '../support/moody-proxy.js';
 import { realClock } from '../support/real-clock.js';
@@ -11,6 +13,9 @@ import { type RedisHost, startRedisHost } from '../support/redis-host.js';
 
 const CHANNEL = 'events_all';
 const GARBAGE = 100_000;
+/** The quick version of `npm run fuzz -- --only events`; the name of a failed test tells how to have it again. */
+const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 32);
+const HOSTILE = 5_000;
 
 const message = (dirName: string): string => {
   const body = { dir_name: dirName, volume_backend_name: 'v', quota_scope_id: 'user:x', fs_location: 'l' };
@@ -76,6 +81,36 @@ describe('RedisClusterMessages', () => {
     await sayUntilHeard('after it was thrown out', listener.heard);
   });
 
+  it('goes on after connections that end while it subscribes again', async () => {
+    let isNasty = false;
+    let ended = 0;
+    const proxy = createServer((client) => {
+      const upstream = connect({ host: '127.0.0.1', port: server.port });
+      client.on('data', (bytes) => {
+        if (isNasty && bytes.includes('subscribe')) {
+          ended += 1;
+          client.destroy();
+        } else upstream.write(bytes);
+      });
+      upstream.on('data', (bytes) => client.write(bytes));
+      for (const [socket, other] of [
+        [client, upstream],
+        [upstream, client],
+      ] as const)
+        socket.on('error', () => undefined).on('close', () => other.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    await using listener = open((proxy.address() as AddressInfo).port);
+    await sayUntilHeard('before', listener.heard);
+    isNasty = true;
+    await manager.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    // A rejection that nobody handles ends a process, and fails this run.
+    await vi.waitFor(() => expect(ended).toBeGreaterThan(3), 10_000);
+    isNasty = false;
+    await sayUntilHeard('after', listener.heard);
+    proxy.close();
+  });
+
   it(`hears through ${GARBAGE} messages of garbage, and keeps nothing of them`, async () => {
     await using listener = open();
     await sayUntilHeard('before', listener.heard);
@@ -87,14 +122,24 @@ describe('RedisClusterMessages', () => {
       '{"name":"do_volume_mount","payload":"{}"}',
       '\u0000'.repeat(500),
     ];
+    // As slow as it takes.
+    const sender = new Redis(server.port, '127.0.0.1', { replyMapping: 'legacy' });
     for (let n = 0; n < GARBAGE / 1_000; n++) {
-      const pipeline = manager.pipeline();
+      const pipeline = sender.pipeline();
       for (let k = 0; k < 1_000; k++) pipeline.publish(CHANNEL, kinds[k % kinds.length] ?? '');
       await pipeline.exec();
     }
+    sender.disconnect();
     await sayUntilHeard('after', listener.heard);
     expect(heapBytes() - before).toBeLessThan(20 * 1024 ** 2);
     expect(listener.logger.lines.length).toBeLessThanOrEqual(10);
     expect(new Set(listener.heard)).toEqual(new Set(['before', 'after']));
+  });
+
+  it(`hears through ${HOSTILE} generated and damaged messages, FUZZ_SEED=${seed}`, async () => {
+    const { signal } = new AbortController();
+    // It rejects with what went wrong.
+    const figures = await eventsFuzzer.run({ seed, count: HOSTILE, signal, say: () => undefined });
+    expect(figures).toMatchObject({ messages: HOSTILE, 'sound ones heard': 10 });
   });
 });

@@ -13,6 +13,8 @@ export interface AgentHomeOptions {
   /** Shared with another agent; a folder of its own otherwise. */
   readonly scratchRoot?: string;
   readonly stateFolder?: string;
+  /** Where RPC listens, if not on loopback; `null` = wherever it does by default. */
+  readonly rpcHost?: string | null;
   readonly rpcPort?: number;
   readonly httpPort?: number;
   /** More lines of `[agent]`; given the folder of the home. */
@@ -38,6 +40,7 @@ export class AgentHome implements AsyncDisposable {
     readonly rpcPort: number,
     readonly httpPort: number,
     private readonly isGuest: boolean,
+    private readonly env: Readonly<Record<string, string>>,
   ) {}
 
   get configFile(): string {
@@ -50,6 +53,7 @@ export class AgentHome implements AsyncDisposable {
       agentId = `i-${folder.slice(-6)}`,
       stateFolder = join(folder, 'var'),
       scratchRoot = join(folder, 'scratches'),
+      rpcHost = '127.0.0.1',
       rpcPort = await freePort(),
       httpPort = await freePort(),
     } = options;
@@ -61,6 +65,7 @@ export class AgentHome implements AsyncDisposable {
       rpcPort,
       httpPort,
       options.agentId !== undefined,
+      rpcHost === null ? { BACKEND_AGENT_PORT: String(rpcPort) } : {},
     );
     const firstPort = 20_000 + PORTS_PER_HOME * Math.floor(Math.random() * 200);
     await mkdir(scratchRoot, { recursive: true });
@@ -68,7 +73,7 @@ export class AgentHome implements AsyncDisposable {
       home.configFile,
       `[agent]
 id = "${agentId}"
-rpc-listen-addr = "127.0.0.1:${rpcPort}"
+${rpcHost === null ? '' : `rpc-listen-addr = "${rpcHost}:${rpcPort}"`}
 var-base-path = "${stateFolder}"
 ipc-base-path = "${join(folder, 'ipc')}"
 ${options.agent?.(folder) ?? ''}
@@ -103,7 +108,7 @@ ${options.sections ?? ''}`,
   /** The same, running. */
   start(...args: readonly string[]): AgentProcess {
     const [command = '', ...rest] = args;
-    const process = new AgentProcess(['ag', command, '--config', this.configFile, ...rest]);
+    const process = new AgentProcess(['ag', command, '--config', this.configFile, ...rest], this.env);
     this.#processes.add(process);
     void process.ended.finally(() => this.#processes.delete(process)).catch(() => undefined);
     return process;

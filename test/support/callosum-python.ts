@@ -11,7 +11,7 @@ export const PYTHON = `${FOLDER}/bin/python`;
 const CLIENT = fileURLToPath(new URL('../fixtures/rpc/callosum_client.py', import.meta.url));
 const PACKAGES = ['callosum[zeromq]==1.0.3', 'msgpack>=1.1', 'temporenc==0.1.0', 'attrs>=24'];
 const INSTALL_MS = 240_000;
-const CALL_MS = 60_000;
+const CALL_MS = 120_000;
 
 /**
  * Makes the Python with the real Callosum, once for this checkout.
@@ -44,8 +44,17 @@ async function works(): Promise<boolean> {
   }
 }
 
-/** What a scenario of the Python client saw. Rejects with its stderr when it fails. */
-export async function callosum(scenario: string, endpoint: string, options: object = {}): Promise<unknown> {
-  const { stdout } = await run(PYTHON, [CLIENT, scenario, endpoint, JSON.stringify(options)], { timeout: CALL_MS });
+/**
+ * What a scenario of the Python client saw. Rejects with its stderr when it fails. `behind` is a command that runs it
+ * elsewhere.
+ */
+export async function callosum(
+  scenario: string,
+  endpoint: string,
+  options: object = {},
+  behind: readonly string[] = [],
+): Promise<unknown> {
+  const [program, ...args] = [...behind, PYTHON, CLIENT, scenario, endpoint, JSON.stringify(options)] as const;
+  const { stdout } = await run(program, args, { timeout: CALL_MS });
   return JSON.parse(stdout) as unknown;
 }

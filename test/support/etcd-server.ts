@@ -36,7 +36,7 @@ export class EtcdServer implements AsyncDisposable {
     try {
       if (mode === 'tls') await server.#makeCertificates();
       await server.start();
-      if (mode === 'auth') await server.#enableUsers();
+      if (mode === 'auth') await server.enableUsers();
     } catch (error) {
       await server[Symbol.asyncDispose]();
       throw error;
@@ -70,20 +70,43 @@ export class EtcdServer implements AsyncDisposable {
   }
 
   /** `etcdctl`, with what it needs to get in. */
-  async ctl(...args: string[]): Promise<string> {
+  ctl(...args: string[]): Promise<string> {
+    return this.#ctl(args);
+  }
+
+  async #ctl(args: readonly string[], input = ''): Promise<string> {
     const scheme = this.mode === 'tls' ? 'https' : 'http';
     const options = [
       `--endpoints=${scheme}://127.0.0.1:${this.port}`,
       ...(this.mode === 'tls'
         ? [`--cacert=${this.file('ca.crt')}`, `--cert=${this.file('client.crt')}`, `--key=${this.file('client.key')}`]
         : []),
-      ...(this.mode === 'auth' && this.#usersEnabled ? [`--user=${ROOT.user}`, `--password=${ROOT.password}`] : []),
+      ...(this.#usersEnabled ? [`--user=${ROOT.user}`, `--password=${ROOT.password}`] : []),
     ];
-    const { stdout } = await run('etcdctl', [...options, ...args], { env: { ...process.env, ETCDCTL_API: '3' } });
-    return stdout;
+    const running = run('etcdctl', [...options, ...args], { env: { ...process.env, ETCDCTL_API: '3' } });
+    running.child.stdin?.end(input);
+    return (await running).stdout;
   }
 
   #usersEnabled = false;
+
+  /** A user who may do all. */
+  async addUser(name: string, password: string): Promise<void> {
+    await this.ctl('user', 'add', `${name}:${password}`);
+    await this.ctl('user', 'grant-role', name, 'root');
+  }
+
+  /** Whoever got in with the old one is thrown out. No white space: the tool would end the password there. */
+  async setPassword(name: string, password: string): Promise<void> {
+    await this.#ctl(['user', 'passwd', name, '--interactive=false'], `${password}\n`);
+  }
+
+  /** From now on only users get in. */
+  async enableUsers(): Promise<void> {
+    await this.addUser(ROOT.user, ROOT.password);
+    await this.ctl('auth', 'enable');
+    this.#usersEnabled = true;
+  }
 
   async start(): Promise<void> {
     const scheme = this.mode === 'tls' ? 'https' : 'http';
@@ -130,13 +153,6 @@ export class EtcdServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
-  }
-
-  async #enableUsers(): Promise<void> {
-    await this.ctl('user', 'add', `${ROOT.user}:${ROOT.password}`);
-    await this.ctl('user', 'grant-role', ROOT.user, 'root');
-    await this.ctl('auth', 'enable');
-    this.#usersEnabled = true;
   }
 
   async #makeCertificates(): Promise<void> {

@@ -18,11 +18,21 @@ export class ManagerReader implements AsyncDisposable {
   constructor(
     server: Pick<RedisServer, 'address' | 'password'>,
     private readonly pace: { readonly batch: number; readonly pauseMs: number } = { batch: 64, pauseMs: 5 },
+    /** File of its socket, for a server that no address leads to. */
+    socket?: string,
   ) {
     const { host, port } = server.address;
     this.#redis = new Redis(port, host, {
-      ...{ db: 4, replyMapping: 'legacy', retryStrategy: () => 50, maxRetriesPerRequest: 0, commandTimeout: 500 },
+      ...{
+        db: 4,
+        replyMapping: 'legacy',
+        retryStrategy: () => 50,
+        maxLoadingRetryTime: 50,
+        maxRetriesPerRequest: 0,
+        commandTimeout: 500,
+      },
       ...(server.password === undefined ? {} : { password: server.password }),
+      ...(socket === undefined ? {} : { path: socket }),
     });
     this.#redis.on('error', () => undefined);
     this.#running = this.#run();

@@ -1,5 +1,5 @@
 import { decode, encode } from '@msgpack/msgpack';
-import { Dealer } from 'zeromq';
+import { Dealer, type SocketOptions } from 'zeromq';
 import { RpcServer, type RpcServerOptions } from '../../src/adapters/rpc/rpc-server.js';
 import type { Labels, Telemetry } from '../../src/application/ports/telemetry.port.js';
 import type { UseCases } from '../../src/application/use-cases.js';
@@ -65,13 +65,15 @@ export interface Reply {
   readonly failure: readonly string[];
 }
 
+export type CurveOptions = Pick<SocketOptions<Dealer>, 'curveServerKey' | 'curvePublicKey' | 'curveSecretKey'>;
+
 /** A Manager's end of the wire, made of the codec library alone and nothing of ours. */
 export class RawPeer implements Disposable {
   readonly socket: Dealer;
   private seq = 0;
 
-  constructor(endpoint: string) {
-    this.socket = new Dealer({ linger: 0, receiveTimeout: 10_000 });
+  constructor(endpoint: string, keys: CurveOptions = {}) {
+    this.socket = new Dealer({ linger: 0, receiveTimeout: 10_000, ...keys });
     this.socket.connect(endpoint);
   }
 

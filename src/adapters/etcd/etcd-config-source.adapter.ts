@@ -12,7 +12,7 @@ import { looksAfterChanges } from './etcd-watch.js';
 /** A prefix with more keys is not one of ours. */
 const MAX_KEYS = 10_000;
 const MIN_WATCH_PAUSE_MS = 500;
-const MAX_WATCH_PAUSE_MS = 30_000;
+const MAX_WATCH_PAUSE_MS = 3_000;
 /** Asked for by health checks; nobody writes it (state.md §9.2). */
 const PROBE_KEY = '_';
 

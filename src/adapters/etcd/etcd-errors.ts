@@ -24,9 +24,10 @@ export function isTimeout(error: unknown): boolean {
   return isServiceError(error) && error.code === GrpcStatus.DEADLINE_EXCEEDED;
 }
 
-/** The token expired, or the server that gave it was restarted. */
+/** The token expired, the server that gave it was restarted, or there is none because the server knew no users before. */
 export function isTokenRefused(error: unknown): boolean {
-  return isServiceError(error) && /invalid auth token|auth: revision in header is old/.test(error.message);
+  const refusal = /invalid auth token|auth: revision in header is old|user name is empty/;
+  return isServiceError(error) && refusal.test(error.message);
 }
 
 /** The server knows no users: a configured one is not needed. */

@@ -143,13 +143,14 @@ export class EventCourier implements AsyncDisposable {
       try {
         const nextMs = await this.#round();
         this.#wellAgain();
+        this.#measure();
         await this.#wakeup.wait(nextMs);
       } catch (error) {
         this.#tellTrouble(error);
+        this.#measure();
         await this.#wakeup.waitOut(this.#retryMs);
         this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
       }
-      this.#measure();
     }
   }
 

@@ -10,6 +10,8 @@ const CONNECT_TIMEOUT_MS = 2_000;
 /** A peer that is silent for so long while commands wait is given up, and a new connection made. */
 const SOCKET_TIMEOUT_MS = 3_000;
 const MAX_RECONNECT_DELAY_MS = 1_000;
+/** A server that loads its data says how long that will take, and is often ready before. */
+const MAX_LOADING_DELAY_MS = 1_000;
 
 export interface ConnectionPurpose {
   readonly role: StateRole;
@@ -37,7 +39,10 @@ export function connect(settings: RedisSettings, purpose: ConnectionPurpose, log
     enableOfflineQueue: purpose.waitForConnection,
     // What was under way may have been done: whether to repeat it is for the caller to say.
     autoResendUnfulfilledCommands: false,
+    // The library would do that on its own, and its failure would be a rejection that nobody handles: the end of the agent.
+    autoResubscribe: false,
     retryStrategy: (attempt) => Math.min(100 * attempt, MAX_RECONNECT_DELAY_MS),
+    maxLoadingRetryTime: MAX_LOADING_DELAY_MS,
     // After a fail-over the old master only reads.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   };

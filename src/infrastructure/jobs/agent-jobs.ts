@@ -122,7 +122,13 @@ export function startJobs(container: Container, sinceMs: number): JobSupervisor 
     name: 'health',
     intervalMs: HEALTH_INTERVAL_MS,
     deadlineMs: SHORT_DEADLINE_MS,
-    run: (signal) => health.probeAll(signal),
+    // What is away is told once and asked again soon, as the failure of any job.
+    run: async (signal) => {
+      await health.probeAll(signal);
+      const away = health.report().dependencies.filter(({ healthy }) => !healthy);
+      if (away.length > 0)
+        throw new Error(`away: ${away.map(({ group, component }) => `${group}/${component}`).join(', ')}`);
+    },
   });
   addStateJobs(jobs, container);
   return jobs;

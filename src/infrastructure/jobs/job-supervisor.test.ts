@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Logger } from '../../application/ports/logger.port.js';
 import { stateStoreFailure } from '../../domain/error/errors.js';
+import { ManualClock } from '../../../test/support/manual-clock.js';
 import { SystemClock } from '../../adapters/host/system-clock.adapter.js';
 import { JobSupervisor } from './job-supervisor.js';
 
@@ -36,6 +37,22 @@ describe('JobSupervisor', () => {
     expect(lines).toEqual(['job shaky: first', 'job shaky: The deadline has passed', 'job shaky: away']);
     // Managers are told of our bugs, not of the world's.
     expect(faults).toEqual([['shaky', new TypeError('first')]]);
+  });
+
+  it('tries soon again after a failure, tells the same one once, and that it is over', async () => {
+    const lines: string[] = [];
+    const clock = new ManualClock();
+    await using jobs = new JobSupervisor(clock, collectingLogger(lines), () => undefined);
+    let runs = 0;
+    const run = () => (++runs < 4 ? Promise.reject(new Error('away')) : Promise.resolve());
+    jobs.every({ name: 'rare', intervalMs: 60_000, deadlineMs: 1_000, run });
+    for (let second = 0; second < 9; second++) await clock.advance(1_000);
+    expect(runs).toBe(4);
+    expect(lines).toEqual(['job rare: away', 'job rare: works again']);
+    await clock.advance(59_000);
+    expect(runs).toBe(4);
+    await clock.advance(1_000);
+    expect(runs).toBe(5);
   });
 
   it('ends an endless job when it is disposed, and waits for it', async () => {

@@ -19,8 +19,10 @@ export interface EndlessJob {
 }
 
 const RESTART_PAUSE_MS = 1_000;
+/** What a dependency kept from being done is done soon after it is back, however long the interval. */
+const FAILED_PAUSE_MS = 3_000;
 
-/** Keeps jobs running: a run that throws or hangs is logged, and the job comes again. */
+/** Keeps jobs running: a run that throws or hangs is logged, and the job comes again. The same failure is told once. */
 export class JobSupervisor implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>[] = [];
@@ -57,15 +59,21 @@ export class JobSupervisor implements AsyncDisposable {
   async #keep(name: string, run: (signal: AbortSignal) => Promise<unknown>, pauseMs: number): Promise<void> {
     const { signal } = this.#stop;
     const isStopped = () => signal.aborted;
+    let trouble: string | undefined;
     while (!isStopped()) {
       try {
         await run(signal);
+        if (trouble !== undefined) this.logger.info(`job ${name}: works again`, { job: name });
+        trouble = undefined;
       } catch (error) {
         if (isStopped()) return;
-        this.logger.warn(`job ${name}: ${messageOf(error)}`, { job: name });
+        const message = messageOf(error);
+        if (message !== trouble) this.logger.warn(`job ${name}: ${message}`, { job: name });
+        trouble = message;
         if (isUnexpected(error)) this.report(error, name);
       }
-      await this.clock.sleep(pauseMs, signal).catch(() => undefined);
+      const pause = trouble === undefined ? pauseMs : Math.min(pauseMs, FAILED_PAUSE_MS);
+      await this.clock.sleep(pause, signal).catch(() => undefined);
     }
   }
 }
