@@ -39,6 +39,8 @@ async def told_once(lab: Lab) -> None:
     for kernel_id in kernels:
         told = [event for event in lab.tap.of(kernel_id) if event.name != "do_sync_kernel_logs"]
         names = [event.name for event in told if event.body["reason"] != "already-terminated"]
+        if kernel_id in lab.told_again:
+            names = list(dict.fromkeys(names))
         twice = [name for name in ("kernel_preparing", "kernel_creating", "kernel_started") if names.count(name) > 1]
         if names.count("kernel_terminated") != 1 or names[-1] != "kernel_terminated" or twice:
             mistakes[kernel_id] = names

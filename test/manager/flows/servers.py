@@ -29,6 +29,7 @@ async def redis_restarted(lab: Lab) -> None:
     )
     try:
         kernel = await doomed.main()
+        lab.told_again.add(kernel.id)
         await asyncio.to_thread(lab.processes.reap, "redis")
         run("docker", "kill", kernel.container_id)
         await asyncio.sleep(8)

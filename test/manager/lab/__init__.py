@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .agent import Agent, AgentOptions
@@ -32,6 +32,8 @@ class Lab:
     """The one with CURVE keys in a resource group of its own, which flows may stop."""
     api: Api
     tap: EventTap
+    told_again: set[str] = field(default_factory=set)
+    """Kernels whose end may be told twice, since Redis was emptied before a Manager had read it."""
 
     @asynccontextmanager
     async def another(self, number: int, **options: Any) -> AsyncIterator[Agent]:
