@@ -23,7 +23,7 @@ export interface ConnectionPurpose {
 
 /**
  * One connection of its own, reconnecting for ever, on which every command ends within about a second. An outage is
- * logged once when it begins and once when it ends, not per attempt.
+ * logged once for each reason when it begins, and once when it ends, not per attempt.
  */
 export function connect(settings: RedisSettings, purpose: ConnectionPurpose, logger: Logger): Redis {
   const server = settings.overrides?.[purpose.role === 'discovery' ? 'live' : purpose.role] ?? settings;
@@ -48,14 +48,14 @@ export function connect(settings: RedisSettings, purpose: ConnectionPurpose, log
   };
   const redis = new Redis({ ...options, replyMapping: 'legacy' });
   const log = logger.child({ component: 'redis', role: purpose.role });
-  let lost = false;
-  redis.on('error', (error: Error) => {
-    if (!lost) log.warn('redis cannot be reached; trying on', { error: error.message });
-    lost = true;
+  const told = new Set<string>();
+  redis.on('error', ({ message }: Error) => {
+    if (!told.has(message)) log.warn('redis cannot be reached; trying on', { error: message });
+    told.add(message);
   });
   redis.on('ready', () => {
-    if (lost) log.info('redis is back');
-    lost = false;
+    if (told.size > 0) log.info('redis is back');
+    told.clear();
   });
   return redis;
 }
