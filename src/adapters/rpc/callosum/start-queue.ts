@@ -21,6 +21,7 @@ export class StartQueue {
     const line = this.peers.get(peer);
     if (line === undefined) this.peers.set(peer, [begin]);
     else line.push(begin);
+    if (!this.scheduled) this.seen = this.received();
     this.schedule();
   }
 
