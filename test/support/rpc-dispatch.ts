@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { decode, encode } from '@msgpack/msgpack';
 import type { Answer } from '../../src/adapters/rpc/callosum/callosum-server.js';
 import { type CallLife, InFlightCalls } from '../../src/adapters/rpc/callosum/in-flight-calls.js';
@@ -20,8 +21,12 @@ export function dispatchBench(script: Partial<UseCases>, agentId = 'i-lab') {
   const logger = new MemoryLogger();
   const telemetry = new MemoryTelemetry();
   const dispatcher = new Dispatcher(agentId, scriptedUseCases(script), telemetry, logger, realClock);
-  const answer = async (method: string, body: Uint8Array | null, call: CallLife = oneCall().call): Promise<Answer> =>
-    dispatcher.answer({ peer: 'ab', method, body }, call);
+  const answer = async (method: string, body: Uint8Array | null, call: CallLife = oneCall().call): Promise<Answer> => {
+    const told = await dispatcher.answer({ peer: 'ab', method, body }, call);
+    // What is written down comes after the answer.
+    await nextTurn();
+    return told;
+  };
   const call = async (method: string, args: unknown[], kwargs: Record<string, unknown> = {}): Promise<unknown> => {
     const told = await answer(method, encode({ args, kwargs }));
     return told === undefined ? undefined : 'result' in told ? decode(told.result) : told.failure;

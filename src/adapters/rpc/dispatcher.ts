@@ -117,24 +117,33 @@ export class Dispatcher implements CallHandler {
     return { failure: failureOf(told) };
   }
 
-  /** The one log line of a call: what was asked for, never with what. */
+  /** What is written down about a call can wait until its answer is on its way. */
   private finished(
-    { call, requestId, startedAt, method }: Running,
+    running: Running,
     outcome: string,
     more: Readonly<Record<string, unknown>>,
     level: 'debug' | 'info' | 'warn' | 'error',
   ): void {
-    const durationMs = this.clock.monotonic() - startedAt;
-    const label = method === undefined ? UNKNOWN_METHOD : call.method;
-    this.telemetry.observe('backendai_rpc_request_duration_seconds', durationMs / 1_000, { method: label });
+    const durationMs = this.clock.monotonic() - running.startedAt;
+    setImmediate(() => this.writeDown(running, durationMs, { outcome, ...more }, level));
+  }
+
+  /** The one log line of a call: what was asked for, never with what. */
+  private writeDown(
+    running: Running,
+    durationMs: number,
+    end: Readonly<Record<string, unknown>>,
+    level: 'debug' | 'info' | 'warn' | 'error',
+  ): void {
+    const { call, requestId } = running;
+    this.telemetry.observe('backendai_rpc_request_duration_seconds', durationMs / 1_000, { method: labelOf(running) });
     this.logger[level]('RPC call', {
       method: call.method.slice(0, MAX_METHOD_NAME),
       peer: call.peer,
       ...(requestId !== undefined && { request_id: requestId }),
-      outcome,
       duration_ms: Math.round(durationMs * 10) / 10,
       bytes_in: call.body?.length ?? 0,
-      ...more,
+      ...end,
     });
   }
 }
