@@ -4,8 +4,6 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from lab import Agent, Lab
@@ -77,14 +75,10 @@ async def clock_differences(lab: Lab) -> None:
         assert len(lab.tap.of(kernel.id, "kernel_started")) == 1
 
 
-@asynccontextmanager
-async def _far_link(lab: Lab, delay_ms: int, loss_percent: int, routes: dict[int, int]) -> AsyncIterator[None]:
+def _far_link(lab: Lab, delay_ms: int, loss_percent: int, routes: dict[int, int]) -> None:
+    """Until the Manager ends, which goes on calling there: without the line its calls would go out to the network."""
     words = [str(delay_ms), str(loss_percent), *(f"{port}:{target}" for port, target in routes.items())]
     lab.processes.spawn("far-link", [PYTHON, HERE / "lab/far_link.py", *words])
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(lab.processes.reap, "far-link", 5)
 
 
 @flow("apart", seconds=300, reference="ends at its start")
@@ -98,25 +92,25 @@ async def slow_network(lab: Lab) -> None:
         etcd = f"http://127.0.0.1:{ports.etcd}"
         run("etcdctl", "--endpoints", etcd, "put", key, f"{FAR}:{ports.far_redis}")
         routes = {ports.far_rpc: agent.rpc_port, ports.far_redis: ports.redis, ports.far_etcd: ports.etcd}
-        async with _far_link(lab, 200, 5, routes):
-            await agent.start()
-            async with lab.api.session(scaling_group=agent.group) as session:
-                code = "import time\nfor i in range(200):\n    print(i, flush=True)\n    time.sleep(0.01)"
-                assert await session.output(code) == "".join(f"{i}\n" for i in range(200))
-                with tempfile.TemporaryDirectory() as name:
-                    here = Path(name, "data.bin")
-                    here.write_bytes(bytes(range(256)) * 400)
-                    await session.compute.upload([here], basedir=name)
-                    await session.compute.download(["data.bin"], dest=Path(name, "there"))
-                    assert Path(name, "there/data.bin").read_bytes() == here.read_bytes()
-                kernel = await session.main()
-                # Long enough to be missed, if heartbeats were late.
-                beats = len(lab.tap.heartbeats[agent.id])
-                while len(lab.tap.heartbeats[agent.id]) < beats + 2:
-                    await asyncio.sleep(0.5)
-                assert await lab.api.agent_status(agent.id) == "ALIVE"
-            await lab.tap.wait_for(kernel.id, "kernel_terminated", 30)
-            await asyncio.to_thread(agent.stop)
+        _far_link(lab, 200, 5, routes)
+        await agent.start()
+        async with lab.api.session(scaling_group=agent.group) as session:
+            code = "import time\nfor i in range(200):\n    print(i, flush=True)\n    time.sleep(0.01)"
+            assert await session.output(code) == "".join(f"{i}\n" for i in range(200))
+            with tempfile.TemporaryDirectory() as name:
+                here = Path(name, "data.bin")
+                here.write_bytes(bytes(range(256)) * 400)
+                await session.compute.upload([here], basedir=name)
+                await session.compute.download(["data.bin"], dest=Path(name, "there"))
+                assert Path(name, "there/data.bin").read_bytes() == here.read_bytes()
+            kernel = await session.main()
+            # Long enough to be missed, if heartbeats were late.
+            beats = len(lab.tap.heartbeats[agent.id])
+            while len(lab.tap.heartbeats[agent.id]) < beats + 2:
+                await asyncio.sleep(0.5)
+            assert await lab.api.agent_status(agent.id) == "ALIVE"
+        await lab.tap.wait_for(kernel.id, "kernel_terminated", 30)
+        await asyncio.to_thread(agent.stop)
         run("etcdctl", "--endpoints", etcd, "del", key)
 
 

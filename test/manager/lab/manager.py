@@ -54,6 +54,8 @@ class Manager:
 
     def stop(self) -> None:
         self._processes.reap("manager", 30)
+        # Not before: the Manager goes on calling an agent that is behind it.
+        self._processes.reap("far-link", 5)
         self._processes.reap("app-proxy", 5)
         for image in (self._settings.image, self.private_image):
             answers("docker", "image", "rm", image)()
