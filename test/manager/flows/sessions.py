@@ -132,6 +132,8 @@ async def destroy_frozen(lab: Lab) -> None:
         await session.destroy(forced=True)
         await session.wait("TERMINATED", seconds=60)
     await _nothing_left(lab, kernel.id)
+    # It goes out when nothing is left.
+    await lab.tap.wait_for(kernel.id, "kernel_terminated", 10)
     told = lab.tap.of(kernel.id, "kernel_terminated")
     assert len(told) == 1 and told[0].body["reason"] in ("force-terminated", "user-requested"), told
 
