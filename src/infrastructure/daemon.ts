@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { SystemClock } from '../adapters/host/system-clock.adapter.js';
 import type { AgentSettings } from '../application/agent-settings.js';
 import type { ConfigSource } from '../application/ports/config-source.port.js';
@@ -25,6 +26,8 @@ const STOP_MS = 2_500;
 /** Runs the agent until `signal` fires; resolves with the exit status. The kernels go on without it. */
 export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Promise<number> {
   const { logger, config } = options;
+  // All that the start waits for listens to it: more at once than Node takes for healthy.
+  setMaxListeners(0, signal);
   using source = config.standalone ? null : await connectConfigSource(config.values, options.agentId, logger);
   let agent: Agent;
   try {

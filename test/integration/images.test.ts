@@ -123,7 +123,10 @@ describe('a commit', () => {
     const end = await endOf(taskId);
     const message = 'message' in end.body ? end.body.message : '';
     expect(end.name === 'bgtask_done' || /ended while it was being committed/.test(message ?? '')).toBe(true);
-    expect(agent.useCases.images.commitStatus(kernel.kernelId, 'tester_example.com')).toBe('ready');
+    // Neither the commit nor its kernel is there any more.
+    expect(() => agent.useCases.images.commitStatus(kernel.kernelId, 'tester_example.com')).toThrow(
+      expect.objectContaining({ name: 'KernelNotFoundError' }),
+    );
   });
 });
 
