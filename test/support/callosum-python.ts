@@ -9,7 +9,7 @@ const FOLDER = fileURLToPath(new URL('../../.runtime/venv-callosum', import.meta
 /** The Python that has Callosum, once `callosumMissing` found or made it. */
 export const PYTHON = `${FOLDER}/bin/python`;
 const CLIENT = fileURLToPath(new URL('../fixtures/rpc/callosum_client.py', import.meta.url));
-const PACKAGES = ['callosum[zeromq]==1.0.3', 'msgpack>=1.1', 'temporenc==0.1.0', 'attrs>=24'];
+const PACKAGES = ['callosum[zeromq]==1.0.3', 'msgpack>=1.1', 'temporenc==0.1.0', 'attrs>=24', 'pydantic>=2'];
 const INSTALL_MS = 240_000;
 const CALL_MS = 120_000;
 
@@ -37,7 +37,7 @@ export async function callosumMissing(): Promise<string | undefined> {
 async function works(): Promise<boolean> {
   try {
     await stat(PYTHON);
-    await run(PYTHON, ['-c', 'import callosum.rpc, callosum.lower.zeromq, msgpack, temporenc'], { timeout: CALL_MS });
+    await run(PYTHON, ['-c', 'import callosum.rpc, callosum.lower.zeromq, msgpack, pydantic, temporenc'], { timeout: CALL_MS });
     return true;
   } catch {
     return false;

@@ -1,5 +1,5 @@
-"""A bare server on the real Callosum library that answers `ping` and refuses `create_kernels` after having read it: what
-our RPC server is compared with.
+"""A bare server on the real Callosum library that answers `ping`, and refuses `create_kernels` after having checked what our
+agent checks of its arguments, by pydantic: what our RPC server is compared with. It writes no log and counts nothing.
 
 usage: callosum_server.py ENDPOINT AGENT-SECRET-KEY AGENT-PUBLIC-KEY MANAGER-PUBLIC-KEY
 """
@@ -13,11 +13,13 @@ import sys
 import types
 import uuid
 from decimal import Decimal
+from typing import Annotated, Any, Literal
 
 import msgpack
 from callosum.auth import AbstractServerAuthenticator, AuthResult, Identity
 from callosum.lower.zeromq import ZeroMQAddress, ZeroMQRPCTransport
 from callosum.rpc import Peer
+from pydantic import BaseModel, Field
 
 
 class OneManager(AbstractServerAuthenticator):
@@ -77,14 +79,101 @@ async def ping(request):
     return request.body["args"][0]
 
 
+Count = Annotated[int, Field(ge=0)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class Registry(BaseModel):
+    name: str | None = None
+    username: str | None = None
+    password: str | None = None
+
+
+class Image(BaseModel):
+    canonical: Annotated[str, Field(min_length=1, max_length=1_024)]
+    project: str | None = None
+    digest: str | None = None
+    architecture: str | None = None
+    registry: Registry | None = None
+    labels: dict[str, str] | None = None
+    is_local: bool | None = None
+    auto_pull: Any = None
+
+
+class Mount(BaseModel):
+    name: str
+    host_path: Annotated[str, Field(min_length=1)]
+    kernel_path: Annotated[str, Field(min_length=1)]
+    mount_perm: Literal["ro", "rw", "wd"]
+
+
+class Dotfile(BaseModel):
+    path: Annotated[str, Field(min_length=1)]
+    perm: Annotated[str, Field(pattern="^(0o)?[0-7]{1,4}$")]
+    data: str
+
+
+class KeyPair(BaseModel):
+    public_key: str
+    private_key: str
+
+
+class InternalData(BaseModel):
+    dotfiles: list[Dotfile] | None = None
+    ssh_keypair: KeyPair | None = None
+    docker_credentials: Any = None
+    prevent_vfolder_mounts: bool | None = None
+    block_service_ports: bool | None = None
+    sudo_session_enabled: bool | None = None
+    domain_socket_proxies: list[str] | None = None
+
+
+class ResourceOptions(BaseModel):
+    shmem: Count | None = None
+    allow_fractional_resource_fragmentation: bool | None = None
+
+
+class Config(BaseModel):
+    image: Image
+    kernel_id: uuid.UUID
+    session_id: uuid.UUID
+    owner_user_id: str | None = None
+    owner_project_id: str | None = None
+    session_type: Any
+    cluster_role: Annotated[str, Field(min_length=1, max_length=64)]
+    cluster_idx: Count
+    cluster_hostname: str
+    uid: Count | None = None
+    main_gid: Count | None = None
+    supplementary_gids: list[Count]
+    resource_slots: dict[str, Decimal]
+    resource_opts: ResourceOptions
+    environ: dict[str, str]
+    mounts: list[Mount]
+    bootstrap_script: str | None = None
+    internal_data: InternalData
+    auto_pull: Any = None
+    preopen_ports: list[Port]
+    agent_addr: str
+    scaling_group: str
+
+
+class Cluster(BaseModel):
+    mode: str
+    size: Annotated[int, Field(ge=1)]
+    replicas: dict[str, Count]
+    network_config: dict[str, Any] | None = None
+    ssh_keypair: KeyPair | None = None
+    cluster_ssh_port_mapping: dict[str, tuple[str, Port]] | None = None
+
+
 async def create_kernels(request):
-    session_id, kernel_ids, configs, _, images = request.body["args"]
+    session_id, kernel_ids, configs, cluster, images = request.body["args"]
     uuid.UUID(session_id)
+    Cluster.model_validate(cluster)
     for kernel_id, config in zip(kernel_ids, configs, strict=True):
         images[uuid.UUID(kernel_id)]
-        {slot: Decimal(amount) for slot, amount in config["resource_slots"].items()}
-        if not all(0 < port < 65536 for port in config["preopen_ports"]):
-            raise ValueError("preopen_ports: not a port number")
+        Config.model_validate(config)
 
 
 async def main():
