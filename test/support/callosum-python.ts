@@ -37,7 +37,9 @@ export async function callosumMissing(): Promise<string | undefined> {
 async function works(): Promise<boolean> {
   try {
     await stat(PYTHON);
-    await run(PYTHON, ['-c', 'import callosum.rpc, callosum.lower.zeromq, msgpack, pydantic, temporenc'], { timeout: CALL_MS });
+    await run(PYTHON, ['-c', 'import callosum.rpc, callosum.lower.zeromq, msgpack, pydantic, temporenc'], {
+      timeout: CALL_MS,
+    });
     return true;
   } catch {
     return false;
