@@ -7,7 +7,15 @@ const retry = process.env['CI'] === undefined ? 0 : 1;
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'runner/**/*.test.ts', 'test/model/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'runner/**/*.test.ts', 'test/model/**/*.test.ts'],
+          // The properties are tried hundreds of times, on machines that do other things as well.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: 'contract',

@@ -42,10 +42,11 @@ function runProject(project) {
       },
     );
     const outcome = JSON.parse(readFileSync(summary, 'utf8'));
-    return { ...outcome, failed: Math.max(outcome.failed, status === 0 ? 0 : 1) };
+    if (status !== 0 && outcome.failed === 0)
+      return { ...outcome, failed: 1, failures: [`${project}: exit status ${status}`] };
+    return outcome;
   } catch (error) {
-    console.error(`The ${project} tests did not run to their end: ${error.message}`);
-    return { passed: 0, failed: 1, skipped: [] };
+    return { passed: 0, failed: 1, failures: [`${project}: did not run to the end: ${error.message}`], skipped: [] };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -58,13 +59,15 @@ const engine =
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const reasons = [];
+const broken = [];
 for (const project of projects) {
   if (!engine && NEED_ENGINE.includes(project)) {
     reasons.push(`all ${project} tests: no container engine (what to do about it is said above)`);
     continue;
   }
   console.log(`\n── ${project} tests`);
-  const { passed, failed, skipped } = runProject(project);
+  const { passed, failed, failures, skipped } = runProject(project);
+  broken.push(...failures);
   total.passed += passed;
   total.failed += failed;
   for (const { file, group, reason, count } of skipped) {
@@ -75,6 +78,7 @@ for (const project of projects) {
 
 console.log('');
 for (const reason of reasons) console.log(`SKIPPED ${reason}`);
+for (const failure of broken) console.log(`FAILED ${failure}`);
 console.log(
   `${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped${engine ? '' : ' (and whole projects, see above)'}`,
 );

@@ -27,6 +27,7 @@ import { startJobs } from './jobs/agent-jobs.js';
 import { drivenAdaptersModule } from './modules/driven-adapters.module.js';
 import { type MadeAdapters, makeDrivenAdapters } from './modules/make-driven-adapters.js';
 import { useCasesModule } from './modules/use-cases.module.js';
+import { keepQuiet } from './quiet-engine.js';
 import { readPem } from './read-pem.js';
 
 export interface AgentOptions {
@@ -105,6 +106,7 @@ export class Agent implements AsyncDisposable {
       readiness.ready = true;
       await adapters.events.announce({ name: 'agent_started', body: { reason: 'self-started' } });
       logger.info('agent ready', { slots: adapters.book.totals() });
+      if (options.servers) keepQuiet(process.versions.node);
       return new Agent(useCases, adapters, readiness, jobs, parts);
     } catch (error) {
       await disposeAll(parts);

@@ -9,8 +9,9 @@ import { type LoadBlock, type LoadCall, RpcLoad } from './harness/rpc-load.js';
 import { median, quantile } from './harness/statistics.js';
 import { Workplace } from './harness/workplace.js';
 
+const ECHO = fileURLToPath(new URL('python/echo_server.py', import.meta.url));
 const SERVER = fileURLToPath(new URL('python/callosum_server.py', import.meta.url));
-const WARM_UP = 2_000;
+const WARM_UP = 8_000;
 const BLOCKS = 7;
 
 interface Comparison {
@@ -32,11 +33,18 @@ function comparisons(): readonly Comparison[] {
   ];
 }
 
-async function compare(ours: RpcLoad, theirs: RpcLoad, what: Comparison, quick: boolean): Promise<Figure[]> {
-  const [mine, bare]: [LoadBlock[], LoadBlock[]] = [[], []];
+interface Loads {
+  readonly ours: RpcLoad;
+  readonly theirs: RpcLoad;
+  readonly echo: RpcLoad;
+}
+
+async function compare(loads: Loads, what: Comparison, quick: boolean): Promise<Figure[]> {
+  const [mine, bare, echoed]: [LoadBlock[], LoadBlock[], LoadBlock[]] = [[], [], []];
   for (let block = 0; block < (quick ? 1 : BLOCKS); block += 1) {
-    mine.push(await ours.run(what.call, what.inFlight, what.total));
-    bare.push(await theirs.run(what.call, what.inFlight, what.total));
+    mine.push(await loads.ours.run(what.call, what.inFlight, what.total));
+    bare.push(await loads.theirs.run(what.call, what.inFlight, what.total));
+    echoed.push(await loads.echo.run({ ...what.call, answer: 1 }, what.inFlight, what.total));
   }
   const rate = (blocks: readonly LoadBlock[]): number => median(blocks.map(({ perSecond }) => perSecond));
   const p99 = (blocks: readonly LoadBlock[]): number =>
@@ -59,6 +67,13 @@ async function compare(ours: RpcLoad, theirs: RpcLoad, what: Comparison, quick: 
       promise: { atMost: 1 },
       detail: `${p99(mine).toFixed(2)} / ${p99(bare).toFixed(2)} ms`,
     },
+    // No promise: it tells how much of a round trip is the transport, which no server can do without.
+    {
+      name: `${what.name}: rate / a server that only echoes`,
+      value: rate(mine) / rate(echoed),
+      unit: '×',
+      detail: `${rate(mine).toFixed(0)} / ${rate(echoed).toFixed(0)} a second`,
+    },
   ];
 }
 
@@ -73,7 +88,7 @@ export const pingBench: Bench = {
     const { keys } = workplace;
     if (!keys) throw new Error('no keys were made');
     await using daemon = await Daemon.start(workplace);
-    const endpoint = `tcp://127.0.0.1:${await freePort()}`;
+    const [endpoint, echoEndpoint] = [`tcp://127.0.0.1:${await freePort()}`, `tcp://127.0.0.1:${await freePort()}`];
     await using server = await PythonProcess.start(PYTHON, [
       SERVER,
       endpoint,
@@ -81,13 +96,20 @@ export const pingBench: Bench = {
       keys.agentPublic,
       keys.managerPublic,
     ]);
-    say(`process ${daemon.pid} against process ${server.pid}`);
+    await using echoServer = await PythonProcess.start(PYTHON, [
+      ECHO,
+      echoEndpoint,
+      keys.agentSecret,
+      keys.agentPublic,
+    ]);
+    say(`process ${daemon.pid} against processes ${server.pid} and ${echoServer.pid}`);
     await using ours = await RpcLoad.start(workplace.rpcEndpoint, keys);
     await using theirs = await RpcLoad.start(endpoint, keys);
+    await using echo = await RpcLoad.start(echoEndpoint, keys);
     const figures: Figure[] = [];
     for (const what of comparisons()) {
       for (const load of [ours, theirs]) await load.run(what.call, 16, quick ? 100 : WARM_UP);
-      figures.push(...(await compare(ours, theirs, what, quick)));
+      figures.push(...(await compare({ ours, theirs, echo }, what, quick)));
     }
     return figures;
   },

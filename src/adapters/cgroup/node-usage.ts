@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { NodeReading } from '../../application/ports/usage-source.port.js';
-import { interfaceBytes, keyedValue } from './kernel-text.js';
+import { interfaceBytes, singleValue } from './kernel-text.js';
 import { KeptFile, readOnce } from './kept-file.js';
 import { type DiskMount, diskMounts, type MeasureDisk } from './node-disks.js';
 
@@ -90,15 +90,17 @@ function physicalInterfaces(sysRoot: string): ReadonlySet<string> {
 /** `cpu0 user nice system idle iowait irq softirq steal …`: all but idle and iowait; guests are part of user. */
 function busyPerCore(text: string): number[] {
   const busy: number[] = [];
-  for (const line of text.split('\n')) {
-    if (!/^cpu\d/.test(line)) continue;
+  // After the line of all cores together; what follows the cores is long and not needed.
+  for (let start = text.indexOf('\ncpu'); start >= 0; start = text.indexOf('\ncpu', start + 1)) {
+    const line = text.slice(start + 1, text.indexOf('\n', start + 1));
     const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line.split(/\s+/).map(Number);
     busy.push((user + nice + system + irq + softirq + steal) * MS_PER_TICK);
   }
   return busy;
 }
 
+/** `key:   number kB` */
 function kibibytes(text: string | undefined, key: string): number {
-  const line = text?.split('\n').find((each) => each.startsWith(key));
-  return (keyedValue(line?.replace(/\s+/g, ' '), key) ?? 0) * 1024;
+  const start = text?.indexOf(key) ?? -1;
+  return start < 0 ? 0 : (singleValue(text?.slice(start + key.length, start + key.length + 32)) ?? 0) * 1024;
 }

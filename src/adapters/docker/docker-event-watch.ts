@@ -176,8 +176,10 @@ export class DockerEventWatch {
     );
   }
 
-  #probe(): Promise<number> {
-    return inScope({ signal: this.#signal }, this.#timing.probeTimeoutMs, 'show a sign of life', (signal) =>
+  /** What the engine said to anybody is a sign of life as well. */
+  async #probe(): Promise<void> {
+    if (this.#connection.silentMs < this.#timing.idleProbeMs) return;
+    await inScope({ signal: this.#signal }, this.#timing.probeTimeoutMs, 'show a sign of life', (signal) =>
       this.#connection.ping(signal),
     );
   }

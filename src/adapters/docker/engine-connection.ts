@@ -54,6 +54,7 @@ const everyStatus = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [i 
 export class EngineConnection {
   readonly #modem: Modem;
   #version: string | undefined;
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(endpoint: DockerEndpoint) {
     this.#modem = new Docker(transportOptions(endpoint)).modem;
@@ -85,6 +86,11 @@ export class EngineConnection {
     }
   }
 
+  /** Milliseconds since the engine last answered anything. */
+  get silentMs(): number {
+    return performance.now() - this.#answeredAtMs;
+  }
+
   /** Resolves when the engine answers at all, with its time in whole seconds as milliseconds since 1970. */
   async ping(signal: AbortSignal): Promise<number> {
     const response = await this.#exchange({ method: 'GET', path: '/_ping' }, signal);
@@ -114,6 +120,7 @@ export class EngineConnection {
     const upload = request.upload && new Upload(request.upload);
     try {
       const response = await this.#dial(request, upload?.stream, signal);
+      this.#answeredAtMs = performance.now();
       const status = response.statusCode ?? 0;
       if (status < 300 || status === 304) return response;
       const body = await readBody(response, MAX_ERROR_BYTES);

@@ -32,7 +32,7 @@ const LINGER_MS = 50;
 const RECONNECT_MS = 10;
 /** Reached by doubling, where a runner stays away. */
 const RECONNECT_MAX_MS = 250;
-const KEEP_ALIVE_MS = 10_000;
+/** By the system, which wakes nobody up: address translations between agent and container forget silent connections. */
 const TCP_KEEP_ALIVE_S = 10;
 /** Between two reads that failed; short, since closing waits for it. */
 const RETRY_MS = 50;
@@ -61,10 +61,8 @@ export class ZeroMqKernelRunner implements KernelRunner {
   readonly #apps = channel('apps-result', parseApps, APPS_TIMEOUT_MS, true);
   readonly #completion = channel('completion', parseCompletion, COMPLETION_TIMEOUT_MS, false);
   readonly #service = channel('service-result', parseService, SERVICE_TIMEOUT_MS, false);
-  readonly #keepAlive: NodeJS.Timeout;
   readonly #loop: Promise<void>;
   #listener: ((record: RunRecord) => void) | undefined;
-  #isPingUnanswered = false;
   #isClosed = false;
   #malformed = 0;
 
@@ -90,13 +88,12 @@ export class ZeroMqKernelRunner implements KernelRunner {
     this.#pull.connect(output);
     this.#queue = new SendQueue(this.#push);
     this.#router = new FrameRouter({
-      status: { accept: (payload) => this.#onStatus(payload) },
+      status: this.#status,
       apps: this.#apps,
       completion: this.#completion,
       service: this.#service,
       record: () => this.#listener,
     });
-    this.#keepAlive = setInterval(() => this.#ping(), KEEP_ALIVE_MS).unref();
     this.#loop = this.#read();
   }
 
@@ -145,7 +142,6 @@ export class ZeroMqKernelRunner implements KernelRunner {
     if (!this.#isClosed) {
       this.#isClosed = true;
       this.#listener = undefined;
-      clearInterval(this.#keepAlive);
       this.#keeper[Symbol.dispose]();
       for (const replies of [this.#status, this.#apps, this.#completion, this.#service]) replies.close();
       this.#queue.close();
@@ -195,21 +191,9 @@ export class ZeroMqKernelRunner implements KernelRunner {
     }
   }
 
-  #onStatus(payload: Uint8Array): void {
-    this.#isPingUnanswered = false;
-    this.#status.accept(payload);
-  }
-
   #onRenewed(): void {
     this.logger.warn('the kernel runner broke the wire protocol; the connection is made anew');
     this.#listener?.({ kind: 'stderr', text: LOST_NOTICE });
-  }
-
-  /** Keeps address translations between agent and container alive; never more than one without an answer. */
-  #ping(): void {
-    if (this.#isPingUnanswered) return;
-    this.#isPingUnanswered = true;
-    this.#queue.send('status', '').catch(() => undefined);
   }
 }
 

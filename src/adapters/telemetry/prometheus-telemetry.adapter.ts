@@ -20,8 +20,13 @@ type Instrument =
 
 type Metric = Instrument & {
   readonly declaration: MetricDeclaration;
-  /** The label sets that have a series, by their values: prom-client can only remove a complete set. */
+  /**
+   * The label sets that have a series, by their values: prom-client can only remove a complete set. It is given the same
+   * object each time, since it remembers what an object reads like.
+   */
   readonly series: Map<string, Labels>;
+  /** As it was last told; undefined when it changed since then. */
+  text: Promise<string> | undefined;
 };
 
 /** Owner labels that are not known carry this text, so that `current` and `capacity` match (stats.md §3.4). */
@@ -78,17 +83,23 @@ export class PrometheusTelemetry implements Telemetry, Disposable {
       const metric = this.#metrics.get(name);
       if (metric === undefined) this.#complain(name, `there is no metric ${name}`);
       for (const [key, complete] of metric?.series ?? []) {
-        if (!wanted.every(([label, value]) => complete[label] === value)) continue;
-        metric?.meter.remove(complete);
-        metric?.series.delete(key);
+        if (!metric || !wanted.every(([label, value]) => complete[label] === value)) continue;
+        metric.meter.remove(complete);
+        metric.series.delete(key);
+        metric.text = undefined;
       }
     }
   }
 
-  /** All series in Prometheus text format 0.0.4. */
-  text(): Promise<string> {
+  /** All series in Prometheus text format 0.0.4. What did not change since the last time is not put into words again. */
+  async text(): Promise<string> {
     this.#process.refresh();
-    return this.#registry.metrics();
+    const told: Promise<string>[] = [];
+    for (const metric of this.#metrics.values()) {
+      metric.text ??= this.#registry.getSingleMetricAsString(exposedName(metric.declaration));
+      told.push(metric.text);
+    }
+    return `${(await Promise.all(told)).join('\n\n')}\n`;
   }
 
   [Symbol.dispose](): void {
@@ -103,7 +114,7 @@ export class PrometheusTelemetry implements Telemetry, Disposable {
       labelNames: [...declaration.labels],
       registers: [this.#registry],
     };
-    return { ...instrumentFor(declaration, common), declaration, series: new Map() };
+    return { ...instrumentFor(declaration, common), declaration, series: new Map(), text: undefined };
   }
 
   #record(name: string, labels: Labels, write: (metric: Metric, complete: Labels) => void): void {
@@ -112,11 +123,11 @@ export class PrometheusTelemetry implements Telemetry, Disposable {
       if (metric === undefined) throw new Error(`there is no metric ${name}`);
       const complete = this.#complete(metric.declaration, labels);
       const key = Object.values(complete).join('\u0000');
-      if (!metric.series.has(key) && metric.series.size >= MAX_SERIES) {
-        throw new Error(`${name} has ${MAX_SERIES} series already`);
-      }
-      write(metric, complete);
-      metric.series.set(key, complete);
+      const known = metric.series.get(key);
+      if (!known && metric.series.size >= MAX_SERIES) throw new Error(`${name} has ${MAX_SERIES} series already`);
+      metric.text = undefined;
+      write(metric, known ?? complete);
+      if (!known) metric.series.set(key, complete);
     } catch (error) {
       this.#complain(name, messageOf(error));
     }
@@ -149,6 +160,18 @@ export class PrometheusTelemetry implements Telemetry, Disposable {
   }
 }
 
+/**
+ * A kernel has some forty series of seven labels each. As labels that several series may share, which they are for a
+ * histogram's buckets, prom-client puts each set into words once, and not at every scrape.
+ */
+class SteadyGauge extends Gauge {
+  override async get(): ReturnType<Gauge['get']> {
+    const found = await super.get();
+    const values = found.values.map(({ value, labels }) => ({ value, labels: {}, sharedLabels: labels }));
+    return { ...found, values };
+  }
+}
+
 interface MeterConfig {
   name: string;
   help: string;
@@ -161,7 +184,7 @@ function instrumentFor({ kind, buckets }: MetricDeclaration, config: MeterConfig
     case 'counter':
       return { kind, meter: new Counter(config) };
     case 'gauge':
-      return { kind, meter: new Gauge(config) };
+      return { kind, meter: new SteadyGauge(config) };
     case 'histogram':
       return { kind, meter: new Histogram({ ...config, buckets: [...(buckets ?? [])] }) };
   }

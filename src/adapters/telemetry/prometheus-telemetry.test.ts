@@ -76,6 +76,25 @@ describe('PrometheusTelemetry', () => {
     expect(await lines('backendai_container_utilization{')).toHaveLength(2);
   });
 
+  it('tells what changed, was removed or came back since the last time', async () => {
+    const told = () => lines('backendai_agent_gpu_usage');
+    const usage = (device_id: string, value: number) =>
+      telemetry.gauge('backendai_agent_gpu_usage', value, { device_id });
+    usage('a"\\\n', 1);
+    expect(await told()).toEqual(['backendai_agent_gpu_usage{agent_id="i-1",device_id="a\\"\\\\\\n"} 1']);
+    expect(await told()).toHaveLength(1);
+    usage('a"\\\n', 2);
+    usage('b', Number.POSITIVE_INFINITY);
+    expect(await told()).toEqual([
+      'backendai_agent_gpu_usage{agent_id="i-1",device_id="a\\"\\\\\\n"} 2',
+      'backendai_agent_gpu_usage{agent_id="i-1",device_id="b"} +Inf',
+    ]);
+    telemetry.remove({ device_id: 'b' });
+    expect(await told()).toHaveLength(1);
+    usage('b', 3);
+    expect((await told())[1]).toMatch(/device_id="b"\} 3$/);
+  });
+
   it.each([
     ['an unknown name', () => telemetry.count('backendai_nothing'), 'there is no metric'],
     ['the wrong kind', () => telemetry.gauge('backendai_rpc_requests_total', 1, { method: 'x' }), 'is no gauge'],
@@ -113,11 +132,11 @@ describe('PrometheusTelemetry', () => {
     const text = await telemetry.text();
     expect(Number(/^backendai_memory_used_rss (\d+)/m.exec(text)?.[1])).toBeGreaterThan(10_000_000);
     expect(text).toContain('backendai_agent_event_loop_delay_seconds{quantile="0.99"}');
-    // After the first look, for longer than the time between two.
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const until = performance.now() + 400;
+    // For longer than the time between two looks, after the first.
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const until = performance.now() + 1_200;
     while (performance.now() < until);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 100));
     const busy = await telemetry.text();
     expect(Number(/^backendai_cpu_usage_percent (\S+)/m.exec(busy)?.[1])).toBeGreaterThan(5);
     expect(Number(/delay_seconds\{quantile="1"\} (\S+)/.exec(busy)?.[1])).toBeGreaterThan(0.015);

@@ -16,6 +16,17 @@ export interface AgentErrorOptions {
   readonly cause?: unknown;
 }
 
+/** Where in our code a wrong request was noticed tells nobody anything, and finding out takes longer than the check. */
+export function untraced<T>(make: () => T): T {
+  const depth = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = depth;
+  }
+}
+
 /**
  * Every expected failure of the agent.
  *

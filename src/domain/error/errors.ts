@@ -1,4 +1,4 @@
-import { AgentError, type AgentErrorOptions } from './agent-error.js';
+import { AgentError, type AgentErrorOptions, untraced } from './agent-error.js';
 
 /** The catalogue of expected failures: one function each, named after the wire name it produces. */
 
@@ -7,7 +7,7 @@ type Make = (message: string, options?: AgentErrorOptions) => AgentError;
 const user =
   (name: string, status = 400): Make =>
   (message, options) =>
-    new AgentError(name, 'user', status, message, options);
+    untraced(() => new AgentError(name, 'user', status, message, options));
 
 const operational =
   (name: string, status = 500, defaults: AgentErrorOptions = {}): Make =>

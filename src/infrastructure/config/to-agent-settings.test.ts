@@ -45,7 +45,7 @@ test('the defaults', () => {
     publicHost: '127.0.0.1',
     rpcPublicKey: null,
     heartbeatIntervalMs: 20_000,
-    usageIntervalMs: 2000,
+    usageIntervalMs: 5000,
     reconcileIntervalMs: 10_000,
     kernelCreationConcurrency: 4,
     container: {

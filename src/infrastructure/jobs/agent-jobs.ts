@@ -77,16 +77,13 @@ export function startJobs(container: Container, sinceMs: number): JobSupervisor 
     },
   });
   jobs.every({
-    name: 'kernel-usage',
+    name: 'usage',
     intervalMs: settings.usageIntervalMs,
     deadlineMs: SHORT_DEADLINE_MS,
-    run: (signal) => usage.kernels(signal),
-  });
-  jobs.every({
-    name: 'node-usage',
-    intervalMs: settings.usageIntervalMs,
-    deadlineMs: SHORT_DEADLINE_MS,
-    run: (signal) => usage.node(signal),
+    run: async (signal) => {
+      await usage.kernels(signal);
+      await usage.node(signal);
+    },
   });
   jobs.every({
     name: 'heartbeat',

@@ -6,8 +6,9 @@ import type { Logger } from '../../application/ports/logger.port.js';
 /** Work that comes again and again. */
 export interface PeriodicJob {
   readonly name: string;
+  /** From the end of a run to the next, on the tick nearest to it (within half a second). */
   readonly intervalMs: number;
-  /** One run may take this long at most; the next interval starts when it ended. */
+  /** One run may take this long at most. */
   readonly deadlineMs: number;
   run(signal: AbortSignal): Promise<unknown>;
 }
@@ -21,11 +22,15 @@ export interface EndlessJob {
 const RESTART_PAUSE_MS = 1_000;
 /** What a dependency kept from being done is done soon after it is back, however long the interval. */
 const FAILED_PAUSE_MS = 3_000;
+/** Pauses end on common ticks: an idle agent wakes once for all that is due, and each wake-up costs more than most jobs. */
+const TICK_MS = 1_000;
 
 /** Keeps jobs running: a run that throws or hangs is logged, and the job comes again. The same failure is told once. */
 export class JobSupervisor implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>[] = [];
+  /** By the time of their end. */
+  readonly #pauses = new Map<number, Promise<void>>();
 
   constructor(
     private readonly clock: Clock,
@@ -73,7 +78,22 @@ export class JobSupervisor implements AsyncDisposable {
         if (isUnexpected(error)) this.report(error, name);
       }
       const pause = trouble === undefined ? pauseMs : Math.min(pauseMs, FAILED_PAUSE_MS);
-      await this.clock.sleep(pause, signal).catch(() => undefined);
+      await this.#pause(pause);
     }
+  }
+
+  /** Jobs that are due at the same time share one timer. Ends early, without an error, when the agent stops. */
+  #pause(ms: number): Promise<void> {
+    const now = this.clock.monotonic();
+    const until = ms < TICK_MS ? now + ms : TICK_MS * Math.round((now + ms) / TICK_MS);
+    let pause = this.#pauses.get(until);
+    if (!pause) {
+      pause = this.clock
+        .sleep(until - now, this.#stop.signal)
+        .catch(() => undefined)
+        .finally(() => this.#pauses.delete(until));
+      this.#pauses.set(until, pause);
+    }
+    return pause;
   }
 }

@@ -10,8 +10,8 @@ export interface LoadCall {
   readonly method: string;
   /** The third frame: metadata and the encoded document. */
   readonly body: Buffer;
-  /** Message type of every answer: 2 for a RESULT, 3 for a FAILURE. */
-  readonly answer: 2 | 3;
+  /** Message type of every answer: 1 for the FUNCTION itself, 2 for a RESULT, 3 for a FAILURE. */
+  readonly answer: 1 | 2 | 3;
 }
 
 export interface LoadBlock {

@@ -33,11 +33,22 @@ def run(socket: zmq.Socket, method: str, body: str, answer: int, in_flight: int,
         socket.send_multipart((b"UPPER", before + (0x10000 + sent).to_bytes(4, "big") + b"\xa3zip\xc2", frame))
         sent += 1
 
+    def awake() -> list[bytes]:
+        until = clock() + ANSWER_MS / 1000
+        while clock() < until:
+            try:
+                return socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                pass
+        raise SystemExit(f"{method} was not answered within {ANSWER_MS} ms")
+
     began = clock()
     while sent < min(in_flight, total):
         send()
+    # Alone it waits awake: being woken would be half of the time that a quick server is given.
+    receive = awake if in_flight == 1 else socket.recv_multipart
     for got in range(total):
-        _, header, _ = socket.recv_multipart()
+        _, header, _ = receive()
         if header[TYPE_AT] != answer:
             raise SystemExit(f"{method} was answered by type {header[TYPE_AT]}")
         times[got] = 1000 * (clock() - sent_at[int.from_bytes(header[at : at + 4], "big") - 0x10000])

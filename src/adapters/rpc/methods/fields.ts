@@ -16,7 +16,7 @@ export function wireMap<Shape extends z.ZodRawShape>(shape: Shape) {
 }
 
 function withoutNils(value: unknown): unknown {
-  if (!isMap(value)) return value;
+  if (!isMap(value) || !Object.values(value).includes(null)) return value;
   const kept: Record<string, unknown> = {};
   for (const key of Object.keys(value)) if (value[key] !== null) kept[key] = value[key];
   return kept;

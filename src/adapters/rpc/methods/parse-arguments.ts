@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { untraced } from '../../../domain/error/agent-error.js';
 import { invalidArgument } from '../../../domain/error/errors.js';
 
 type Issue = z.core.$ZodIssue;
@@ -13,7 +14,8 @@ const MAX_TOLD = 8;
 export function parseArguments<T>(schema: z.ZodType<T>, value: unknown, at = ''): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => ({ field: fieldOf(at, issue.path), allowed: allowedBy(issue) }));
+  const { issues } = untraced(() => parsed.error);
+  const problems = issues.map((issue) => ({ field: fieldOf(at, issue.path), allowed: allowedBy(issue) }));
   const [first] = problems;
   const told = problems.slice(0, MAX_TOLD).map(({ field, allowed }) => `${field}: must be ${allowed}`);
   if (problems.length > told.length) told.push(`and ${problems.length - told.length} more`);

@@ -130,7 +130,7 @@ export const watcherSection = section('The HTTP application (Watcher API).', {
   ),
   'usage-interval': key(
     seconds(0.1),
-    2,
+    5,
     'Seconds between two samples of what kernels use. Not known to the reference.',
   ),
   'ssl-enabled': known(boolean, 'TLS. Not available yet: true is refused.', { example: 'false' }),
