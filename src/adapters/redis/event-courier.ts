@@ -247,6 +247,8 @@ export class EventCourier implements AsyncDisposable {
     while (this.#stream.waiting > 0) {
       const items = this.#stream.next(Math.min(this.#room(), BATCH), this.#options.clock.now());
       if (items.length === 0) return;
+      // Nothing of ours can be missing of what is not there yet.
+      if (this.#stream.inStream === 0) this.#isInDoubt = false;
       const entries = [];
       for (const { event, outboxId, isRepeated } of items) {
         const isPublished = DELIVERY[event.name] === 'both' && isRepeated !== true;

@@ -73,6 +73,10 @@ for n = 2, #KEYS do
 end
 return out`;
 
+/** KEYS: marks. ARGV: their life. One command: making one for each mark held up what is announced meanwhile. */
+const FORGET = `
+for n = 1, #KEYS do redis.call('EXPIRE', KEYS[n], ARGV[1]) end`;
+
 /** An entry to be added. Without a mark it may be added twice. */
 export interface NewEntry {
   readonly outboxId: string | undefined;
@@ -108,9 +112,8 @@ export class EventStream {
 
   /** They are delivered and nobody will ask for them again, except a command that is late. */
   async forget(outboxIds: readonly string[]): Promise<void> {
-    const pipeline = this.redis.pipeline();
-    for (const id of outboxIds) pipeline.expire(this.#mark(id), OLD_MARK_SECONDS);
-    await pipeline.exec();
+    const marks = outboxIds.map((id) => this.#mark(id));
+    await this.redis.eval(FORGET, marks.length, ...marks, OLD_MARK_SECONDS);
   }
 
   /** Broadcasts, in order; with a key also kept for those who ask later (state.md §2.1). Which of them went out. */

@@ -4,7 +4,7 @@ import type { Telemetry } from '../../application/ports/telemetry.port.js';
 const QUANTILES = [0.5, 0.99, 1] as const;
 const NS_PER_S = 1e9;
 /** Each look wakes the process up, also when nothing happens: four a second were half of what woke an idle agent. */
-const LOOK_EVERY_MS = 1_000;
+const LOOK_EVERY_MS = 2_000;
 const LOOK_EVERY_NS = LOOK_EVERY_MS * 1e6;
 
 /**

@@ -133,8 +133,8 @@ describe('PrometheusTelemetry', () => {
     expect(Number(/^backendai_memory_used_rss (\d+)/m.exec(text)?.[1])).toBeGreaterThan(10_000_000);
     expect(text).toContain('backendai_agent_event_loop_delay_seconds{quantile="0.99"}');
     // For longer than the time between two looks, after the first.
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
-    const until = performance.now() + 1_200;
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    const until = performance.now() + 2_200;
     while (performance.now() < until);
     await new Promise((resolve) => setTimeout(resolve, 100));
     const busy = await telemetry.text();

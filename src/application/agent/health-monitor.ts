@@ -1,7 +1,7 @@
 import { inject, injectable } from 'inversify';
 import { messageOf } from '../../domain/error/agent-error.js';
 import { AgentSettings } from '../agent-settings.js';
-import { Clock } from '../ports/clock.port.js';
+import { Clock, type Deadline } from '../ports/clock.port.js';
 import type { DependencyHealth, HealthReport } from '../use-cases.js';
 
 /** Something that the agent needs: named as in state.md §9.2, probed now and then. */
@@ -29,7 +29,8 @@ export class HealthMonitor {
   ) {}
 
   async probeAll(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.dependencies.map((dependency) => this.#probe(dependency, signal)));
+    using deadline = this.clock.deadline(PROBE_DEADLINE_MS, signal);
+    await Promise.all(this.dependencies.map((dependency) => this.#probe(dependency, deadline)));
   }
 
   report(): HealthReport {
@@ -43,8 +44,7 @@ export class HealthMonitor {
     };
   }
 
-  async #probe({ group, component, probe }: Dependency, signal: AbortSignal): Promise<void> {
-    using deadline = this.clock.deadline(PROBE_DEADLINE_MS, signal);
+  async #probe({ group, component, probe }: Dependency, deadline: Deadline): Promise<void> {
     const began = this.clock.monotonic();
     let error: string | null = null;
     try {

@@ -55,6 +55,25 @@ describe('JobSupervisor', () => {
     expect(runs).toBe(5);
   });
 
+  it('lets jobs that began apart wake together', async () => {
+    const clock = new ManualClock();
+    await using jobs = new JobSupervisor(clock, collectingLogger([]), () => undefined);
+    const runs: Record<string, number[]> = { often: [], seldom: [] };
+    const job = (name: 'often' | 'seldom', intervalMs: number) => {
+      const run = () => Promise.resolve(runs[name]?.push(clock.monotonic()));
+      jobs.every({ name, intervalMs, deadlineMs: 1_000, run });
+    };
+    job('often', 2_000);
+    await clock.advance(300);
+    job('seldom', 5_000);
+    await clock.advance(7_700);
+    expect(runs).toEqual({ often: [0, 2_000, 4_000, 6_000, 8_000], seldom: [300, 5_000] });
+    // Both are due at 10,000: one timer.
+    expect(clock.pending).toBe(1);
+    await clock.advance(2_000);
+    expect([runs['often']?.at(-1), runs['seldom']?.at(-1)]).toEqual([10_000, 10_000]);
+  });
+
   it('ends an endless job when it is disposed, and waits for it', async () => {
     const jobs = new JobSupervisor(new SystemClock(), collectingLogger([]), () => undefined);
     let ended = false;
