@@ -74,6 +74,16 @@ describe('JobSupervisor', () => {
     expect([runs['often']?.at(-1), runs['seldom']?.at(-1)]).toEqual([10_000, 10_000]);
   });
 
+  it('keeps an interval that is no whole number of seconds', async () => {
+    const clock = new ManualClock();
+    await using jobs = new JobSupervisor(clock, collectingLogger([]), () => undefined);
+    const runs: number[] = [];
+    const run = () => Promise.resolve(runs.push(clock.monotonic()));
+    jobs.every({ name: 'odd', intervalMs: 1_500, deadlineMs: 1_000, run });
+    await clock.advance(4_500);
+    expect(runs).toEqual([0, 1_500, 3_000, 4_500]);
+  });
+
   it('ends an endless job when it is disposed, and waits for it', async () => {
     const jobs = new JobSupervisor(new SystemClock(), collectingLogger([]), () => undefined);
     let ended = false;

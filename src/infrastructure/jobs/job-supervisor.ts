@@ -6,7 +6,7 @@ import type { Logger } from '../../application/ports/logger.port.js';
 /** Work that comes again and again. */
 export interface PeriodicJob {
   readonly name: string;
-  /** From the end of a run to the next, on the tick nearest to it (within half a second). */
+  /** From the end of a run to the next; whole seconds end on the nearest tick, half a second from it at most. */
   readonly intervalMs: number;
   /** One run may take this long at most. */
   readonly deadlineMs: number;
@@ -85,7 +85,7 @@ export class JobSupervisor implements AsyncDisposable {
   /** Jobs that are due at the same time share one timer. Ends early, without an error, when the agent stops. */
   #pause(ms: number): Promise<void> {
     const now = this.clock.monotonic();
-    const until = ms < TICK_MS ? now + ms : TICK_MS * Math.round((now + ms) / TICK_MS);
+    const until = ms % TICK_MS !== 0 ? now + ms : TICK_MS * Math.round((now + ms) / TICK_MS);
     let pause = this.#pauses.get(until);
     if (!pause) {
       pause = this.clock
