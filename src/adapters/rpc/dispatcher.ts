@@ -12,7 +12,7 @@ import { CallCancelled, type CallLife, ServerClosing } from './callosum/in-fligh
 import { decodeDocument, encodeDocument } from './dialect/document-codec.js';
 import { failureName, failureOf } from './failure.js';
 import { METHOD_TABLE } from './methods/method-table.js';
-import type { RpcMethod } from './methods/method.js';
+import type { CallContext, RpcMethod } from './methods/method.js';
 import { shuttingDown, unknownAgentId } from './wire-errors.js';
 
 /** The pool's liveness probe: answered whatever else goes on (rpc.md §1.10). */
@@ -28,6 +28,19 @@ interface Running {
   readonly method: RpcMethod | undefined;
   readonly startedAt: number;
   requestId: string | undefined;
+}
+
+/** A class: an object with an accessor of its own would cost a shape of its own, which outlives young generations. */
+class Context implements CallContext {
+  constructor(
+    readonly useCases: UseCases,
+    private readonly method: RpcMethod,
+    private readonly life: CallLife,
+  ) {}
+
+  get signal(): AbortSignal {
+    return this.method.cancellable ? this.life.signal : this.life.closing;
+  }
 }
 
 /** From the bytes of a call to the bytes of its answer: decode, bind, check, call the use case, encode. */
@@ -73,12 +86,7 @@ export class Dispatcher implements CallHandler {
     if (method === undefined) throw notSupported(`unknown RPC method '${call.method.slice(0, MAX_METHOD_NAME)}'`);
     const bound = bindArguments(method.signature, envelope);
     this.checkAgent(bound['agent_id']);
-    const context = {
-      useCases: this.useCases,
-      get signal() {
-        return method.cancellable ? life.signal : life.closing;
-      },
-    };
+    const context = new Context(this.useCases, method, life);
     const turns = this.turns.get(method);
     return turns === undefined
       ? method.invoke(bound, context)
@@ -140,7 +148,7 @@ export class Dispatcher implements CallHandler {
     this.logger[level]('RPC call', {
       method: call.method.slice(0, MAX_METHOD_NAME),
       peer: call.peer,
-      ...(requestId !== undefined && { request_id: requestId }),
+      request_id: requestId,
       duration_ms: Math.round(durationMs * 10) / 10,
       bytes_in: call.body?.length ?? 0,
       ...end,

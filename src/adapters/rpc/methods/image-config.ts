@@ -1,47 +1,64 @@
 import { z } from 'zod';
-import type { ImageRequest } from '../../../domain/kernel/kernel-spec.js';
+import type { AutoPull, ImageRequest } from '../../../domain/kernel/kernel-spec.js';
 import { ImageRef } from '../dialect/wire-values.js';
-import { present, text, textMap, wireMap, word } from './fields.js';
+import { present } from './fields.js';
+import { asSchema, changed, flag, map, text, textMap, word } from './readers.js';
 
 /** How an image is told on the wire: an ImageConfig map (rpc.md §6.4), an ImageRef (ext 7), or its bare name. */
 
+const MAX_NAME = 1_024;
+
 export const autoPull = word(['digest', 'tag', 'none']);
 
-export const canonicalName = z.string().min(1).max(1_024);
+export const canonicalName = z.string().min(1).max(MAX_NAME);
 
-const registry = wireMap({ name: text, username: text, password: text });
+export interface ImageConfig {
+  readonly canonical: string;
+  readonly project?: string | undefined;
+  readonly digest: string;
+  readonly architecture: string;
+  readonly registry: { readonly name: string; readonly username: string; readonly password: string };
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly isLocal: boolean;
+  readonly autoPull?: AutoPull | undefined;
+}
 
-export const imageConfig = z.preprocess(
-  (value) => {
-    if (typeof value === 'string') return { canonical: value };
-    return value instanceof ImageRef ? imageOfRef(value) : value;
-  },
-  wireMap({
-    canonical: canonicalName,
-    project: z.string().max(1_024).optional(),
-    digest: text,
-    architecture: text,
-    registry: registry.default({ name: '', username: '', password: '' }),
-    labels: textMap.optional(),
-    is_local: z.boolean().default(false),
-    auto_pull: autoPull.optional(),
-  }),
+const registry = map((fields) => ({
+  name: fields.optional('name', text()) ?? '',
+  username: fields.optional('username', text()) ?? '',
+  password: fields.optional('password', text()) ?? '',
+}));
+
+export const readImageConfig = changed(
+  mapOfImage,
+  map(
+    (fields): ImageConfig => ({
+      canonical: fields.required('canonical', text(1, MAX_NAME)),
+      project: fields.optional('project', text(0, MAX_NAME)),
+      digest: fields.optional('digest', text()) ?? '',
+      architecture: fields.optional('architecture', text()) ?? '',
+      registry: fields.optional('registry', registry) ?? { name: '', username: '', password: '' },
+      labels: fields.optional('labels', textMap),
+      isLocal: fields.optional('is_local', flag) ?? false,
+      autoPull: fields.optional('auto_pull', autoPull),
+    }),
+  ),
 );
 
-export type ImageConfig = z.infer<typeof imageConfig>;
+export const imageConfig = asSchema(readImageConfig);
 
 /** @param policy overrules the one in the config. */
-export function imageRequestOf(config: ImageConfig, policy?: ImageRequest['autoPull']): ImageRequest {
+export function imageRequestOf(config: ImageConfig, policy?: AutoPull): ImageRequest {
   return {
     canonical: config.canonical,
+    isLocal: config.isLocal,
+    autoPull: policy ?? config.autoPull ?? 'digest',
     ...present({
       digest: config.digest || undefined,
       architecture: config.architecture || undefined,
       credentials: credentialsOf(config.registry),
       labels: config.labels,
     }),
-    isLocal: config.is_local,
-    autoPull: policy ?? config.auto_pull ?? 'digest',
   };
 }
 
@@ -56,12 +73,14 @@ export function credentialsOf({
   return username !== '' && password !== '' ? { username, password } : undefined;
 }
 
-export function imageOfRef(ref: ImageRef): Record<string, unknown> {
+function mapOfImage(value: unknown): unknown {
+  if (typeof value === 'string') return { canonical: value };
+  if (!(value instanceof ImageRef)) return value;
   return {
-    canonical: ref.canonical,
-    project: ref.project,
-    registry: { name: ref.registry },
-    architecture: ref.architecture,
-    is_local: ref.isLocal,
+    canonical: value.canonical,
+    project: value.project,
+    registry: { name: value.registry },
+    architecture: value.architecture,
+    is_local: value.isLocal,
   };
 }

@@ -68,7 +68,7 @@ export const imageMethods: readonly RpcMethod[] = [
       }),
     }),
     handle: async ({ image_ref, registry_conf }, { useCases }) => {
-      const { canonical, is_local: isLocal } = image_ref;
+      const { canonical, isLocal } = image_ref;
       const credentials = credentialsOf(registry_conf);
       const task = await useCases.images.push({ canonical, isLocal, ...present({ credentials }) });
       return { bgtask_id: task, canonical };

@@ -5,7 +5,7 @@ import { malformed, schemaMismatch } from '../wire-errors.js';
 import { parseArguments } from './parse-arguments.js';
 
 /** What a method may use besides its arguments. */
-interface CallContext {
+export interface CallContext {
   readonly useCases: UseCases;
   /** Fires when the caller has left (if the method is `cancellable`) or the server closes. */
   readonly signal: AbortSignal;

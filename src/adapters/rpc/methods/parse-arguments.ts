@@ -1,11 +1,8 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { untraced } from '../../../domain/error/agent-error.js';
-import { invalidArgument } from '../../../domain/error/errors.js';
+import { invalidFields, nameOf, placeIn, type Problem } from './problems.js';
 
 type Issue = z.core.$ZodIssue;
-
-/** So many problems are told at once; more are only counted. */
-const MAX_TOLD = 8;
 
 /**
  * @param at where `value` stands, put before each field's name.
@@ -14,21 +11,12 @@ const MAX_TOLD = 8;
 export function parseArguments<T>(schema: z.ZodType<T>, value: unknown, at = ''): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { issues } = untraced(() => parsed.error);
-  const problems = issues.map((issue) => ({ field: fieldOf(at, issue.path), allowed: allowedBy(issue) }));
-  const [first] = problems;
-  const told = problems.slice(0, MAX_TOLD).map(({ field, allowed }) => `${field}: must be ${allowed}`);
-  if (problems.length > told.length) told.push(`and ${problems.length - told.length} more`);
-  throw invalidArgument(told.join('; '), first === undefined ? {} : first);
+  throw invalidFields(problemsOf(untraced(() => parsed.error).issues, at));
 }
 
-function fieldOf(at: string, path: readonly PropertyKey[]): string {
-  const inner = path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part).slice(0, 64)}`))
-    .join('')
-    .replace(/^\./, '');
-  if (at === '') return inner === '' ? 'arguments' : inner;
-  return inner === '' ? at : `${at}${inner.startsWith('[') ? '' : '.'}${inner}`;
+/** What a schema found wrong with the value at `at`. */
+export function problemsOf(issues: readonly Issue[], at: string): readonly Problem[] {
+  return issues.map((issue) => ({ field: nameOf(issue.path.reduce(placeIn, at)), allowed: allowedBy(issue) }));
 }
 
 const KINDS: Readonly<Record<string, string>> = {
