@@ -11,8 +11,9 @@ import { Workplace } from './harness/workplace.js';
 
 const ECHO = fileURLToPath(new URL('python/echo_server.py', import.meta.url));
 const SERVER = fileURLToPath(new URL('python/callosum_server.py', import.meta.url));
-const WARM_UP = 8_000;
-const BLOCKS = 7;
+/** Until what an agent does for one call alone is compiled, which takes a few seconds of it. */
+const WARM_UP = 12_000;
+const BLOCKS = 11;
 
 interface Comparison {
   readonly name: string;
@@ -108,7 +109,7 @@ export const pingBench: Bench = {
     await using echo = await RpcLoad.start(echoEndpoint, keys);
     const figures: Figure[] = [];
     for (const what of comparisons()) {
-      for (const load of [ours, theirs]) await load.run(what.call, 16, quick ? 100 : WARM_UP);
+      for (const load of [ours, theirs]) await load.run(what.call, what.inFlight, quick ? 100 : WARM_UP);
       figures.push(...(await compare({ ours, theirs, echo }, what, quick)));
     }
     return figures;

@@ -21,27 +21,38 @@ export class SystemClock implements Clock {
   }
 
   deadline(ms: number, parent?: AbortSignal): Deadline {
-    const controller = new AbortController();
-    let expired = false;
-    const follow = () => controller.abort(parent?.reason);
-    const timer = setTimeout(() => {
-      if (controller.signal.aborted) return;
-      expired = true;
-      controller.abort(new DOMException('The deadline has passed', 'TimeoutError'));
-    }, clamp(ms));
-    timer.unref();
-    if (parent?.aborted) follow();
-    else parent?.addEventListener('abort', follow, { once: true });
-    return {
-      signal: controller.signal,
-      get expired() {
-        return expired;
-      },
-      [Symbol.dispose]: () => {
-        clearTimeout(timer);
-        parent?.removeEventListener('abort', follow);
-      },
-    };
+    return new SystemDeadline(clamp(ms), parent);
+  }
+}
+
+class SystemDeadline implements Deadline {
+  expired = false;
+  private readonly controller = new AbortController();
+  private readonly timer: NodeJS.Timeout;
+  private readonly follow = (): void => this.controller.abort(this.parent?.reason);
+
+  constructor(
+    ms: number,
+    private readonly parent: AbortSignal | undefined,
+  ) {
+    this.timer = setTimeout(() => this.expire(), ms).unref();
+    if (parent?.aborted) this.follow();
+    else parent?.addEventListener('abort', this.follow, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.timer);
+    this.parent?.removeEventListener('abort', this.follow);
+  }
+
+  private expire(): void {
+    if (this.controller.signal.aborted) return;
+    this.expired = true;
+    this.controller.abort(new DOMException('The deadline has passed', 'TimeoutError'));
   }
 }
 

@@ -31,18 +31,16 @@ const registry = map((fields) => ({
 
 export const readImageConfig = changed(
   mapOfImage,
-  map(
-    (fields): ImageConfig => ({
-      canonical: fields.required('canonical', text(1, MAX_NAME)),
-      project: fields.optional('project', text(0, MAX_NAME)),
-      digest: fields.optional('digest', text()) ?? '',
-      architecture: fields.optional('architecture', text()) ?? '',
-      registry: fields.optional('registry', registry) ?? { name: '', username: '', password: '' },
-      labels: fields.optional('labels', textMap),
-      isLocal: fields.optional('is_local', flag) ?? false,
-      autoPull: fields.optional('auto_pull', autoPull),
-    }),
-  ),
+  map((fields): ImageConfig => ({
+    canonical: fields.required('canonical', text(1, MAX_NAME)),
+    project: fields.optional('project', text(0, MAX_NAME)),
+    digest: fields.optional('digest', text()) ?? '',
+    architecture: fields.optional('architecture', text()) ?? '',
+    registry: fields.optional('registry', registry) ?? { name: '', username: '', password: '' },
+    labels: fields.optional('labels', textMap),
+    isLocal: fields.optional('is_local', flag) ?? false,
+    autoPull: fields.optional('auto_pull', autoPull),
+  })),
 );
 
 export const imageConfig = asSchema(readImageConfig);

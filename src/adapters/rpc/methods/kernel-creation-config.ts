@@ -45,10 +45,7 @@ const sockets = list(path, 100);
 
 const lines = made(text(), (value) => (value.includes('\r') ? value.replace(/\r\n?/g, '\n') : value));
 const amount = changed((value) => (typeof value === 'number' ? String(value) : value), text(0, 64));
-const bytes = changed(
-  (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
-  count,
-);
+const bytes = changed((value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value), count);
 const amounts = record(amount);
 const counts = record(count);
 
@@ -59,38 +56,32 @@ const octalMode = made(textLike(/^(0o)?[0-7]{1,4}$/, 'an octal mode such as "644
   parseInt(perm.replace('0o', ''), 8),
 );
 
-const sshKeypair = map(
-  (pair): SshKeypair => ({
-    publicKey: pair.required('public_key', text()),
-    privateKey: pair.required('private_key', text()),
-  }),
-);
+const sshKeypair = map((pair): SshKeypair => ({
+  publicKey: pair.required('public_key', text()),
+  privateKey: pair.required('private_key', text()),
+}));
 
 const mounts = list(
-  map(
-    (mount): VfolderMount => ({
-      name: mount.required('name', text()),
-      hostPath: mount.required('host_path', text(1)),
-      kernelPath: mount.required('kernel_path', text(1)),
-      permission: mount.required('mount_perm', mountPermission),
-      usageMode: mount.optional('usage_mode', usageMode) ?? 'general',
-      ...present({
-        vfid: mount.optional('vfid', text(0, 256)),
-        subpath: mount.optional('vfsubpath', path),
-      }),
+  map((mount): VfolderMount => ({
+    name: mount.required('name', text()),
+    hostPath: mount.required('host_path', text(1)),
+    kernelPath: mount.required('kernel_path', text(1)),
+    permission: mount.required('mount_perm', mountPermission),
+    usageMode: mount.optional('usage_mode', usageMode) ?? 'general',
+    ...present({
+      vfid: mount.optional('vfid', text(0, 256)),
+      subpath: mount.optional('vfsubpath', path),
     }),
-  ),
+  })),
   1_000,
 );
 
 const dotfiles = list(
-  map(
-    (dotfile): Dotfile => ({
-      path: dotfile.required('path', text(1)),
-      mode: dotfile.required('perm', octalMode),
-      data: dotfile.required('data', lines),
-    }),
-  ),
+  map((dotfile): Dotfile => ({
+    path: dotfile.required('path', text(1)),
+    mode: dotfile.required('perm', octalMode),
+    data: dotfile.required('data', lines),
+  })),
   1_000,
 );
 
@@ -124,18 +115,16 @@ const sshPortMapping = record<readonly [string, number]>((value, at, problems) =
   return [text()(host, placeIn(at, 0), problems) ?? '', port(number, placeIn(at, 1), problems) ?? 0];
 });
 
-const clusterInfo = map(
-  (info): ClusterInfo => ({
-    mode: info.optional('mode', clusterMode) ?? 'single-node',
-    size: info.optional('size', whole(1)) ?? 1,
-    replicas: info.optional('replicas', counts) ?? { main: 1 },
-    networkConfig: info.optional('network_config', freeMap) ?? {},
-    ...present({
-      sshKeypair: info.optional('ssh_keypair', sshKeypair),
-      sshPortMapping: info.optional('cluster_ssh_port_mapping', sshPortMapping),
-    }),
+const clusterInfo = map((info): ClusterInfo => ({
+  mode: info.optional('mode', clusterMode) ?? 'single-node',
+  size: info.optional('size', whole(1)) ?? 1,
+  replicas: info.optional('replicas', counts) ?? { main: 1 },
+  networkConfig: info.optional('network_config', freeMap) ?? {},
+  ...present({
+    sshKeypair: info.optional('ssh_keypair', sshKeypair),
+    sshPortMapping: info.optional('cluster_ssh_port_mapping', sshPortMapping),
   }),
-);
+}));
 
 /** @throws InvalidArgumentError. */
 export function readClusterInfo(value: unknown): ClusterInfo {

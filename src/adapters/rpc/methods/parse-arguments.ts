@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { untraced } from '../../../domain/error/agent-error.js';
 import { invalidFields, nameOf, placeIn, type Problem } from './problems.js';
 

@@ -13,47 +13,52 @@ import { nameOf, placeIn, type Problem } from './problems.js';
  */
 export type Reader<T> = (value: unknown, at: string, problems: Problem[]) => T | undefined;
 
-function wrong(at: string, allowed: string, problems: Problem[]): undefined {
-  problems.push({ field: nameOf(at), allowed });
-  return undefined;
+/** The value itself, if `complaint` has none: what is allowed instead. */
+function checked<T>(complaint: (value: unknown) => string | undefined): Reader<T> {
+  return (value, at, problems) => {
+    const allowed = complaint(value);
+    if (allowed === undefined) return value as T;
+    problems.push({ field: nameOf(at), allowed });
+    return undefined;
+  };
 }
 
 export const anything: Reader<unknown> = (value) => value;
 
-export const flag: Reader<boolean> = (value, at, problems) =>
-  typeof value === 'boolean' ? value : wrong(at, 'true or false', problems);
+export const flag = checked<boolean>((value) => (typeof value === 'boolean' ? undefined : 'true or false'));
 
 export function text(min = 0, max = Infinity): Reader<string> {
-  return (value, at, problems) => {
-    if (typeof value !== 'string') return wrong(at, 'text', problems);
-    if (value.length < min) return wrong(at, `at least ${min} characters long`, problems);
-    return value.length > max ? wrong(at, `at most ${max} characters long`, problems) : value;
-  };
+  return checked((value) => {
+    if (typeof value !== 'string') return 'text';
+    if (value.length < min) return `at least ${min} characters long`;
+    return value.length > max ? `at most ${max} characters long` : undefined;
+  });
 }
 
 /** @param allowed what `pattern` says, in words. */
 export function textLike(pattern: RegExp, allowed: string): Reader<string> {
-  return (value, at, problems) => {
-    if (typeof value !== 'string') return wrong(at, 'text', problems);
-    return pattern.test(value) ? value : wrong(at, allowed, problems);
-  };
+  return checked((value) => {
+    if (typeof value !== 'string') return 'text';
+    return pattern.test(value) ? undefined : allowed;
+  });
 }
 
 export function whole(min: number, max = Number.MAX_SAFE_INTEGER): Reader<number> {
-  return (value, at, problems) => {
-    if (typeof value !== 'number') return wrong(at, 'a number', problems);
-    if (!Number.isInteger(value)) return wrong(at, 'a whole number', problems);
-    if (value < min) return wrong(at, `at least ${min}`, problems);
-    return value > max ? wrong(at, `at most ${max}`, problems) : value;
-  };
+  return checked((value) => {
+    if (typeof value !== 'number') return 'a number';
+    if (!Number.isInteger(value)) return 'a whole number';
+    if (value < min) return `at least ${min}`;
+    return value > max ? `at most ${max}` : undefined;
+  });
 }
 
 /** One of `values`, as `foldWord` reads it. */
 export function word<const Value extends string>(values: readonly Value[]): Reader<Value> {
-  return (value, at, problems) => {
-    const folded = foldWord(value);
-    return values.find((one) => one === folded) ?? wrong(at, `one of ${values.join(', ')}`, problems);
-  };
+  const known: readonly unknown[] = values;
+  return changed(
+    foldWord,
+    checked((value) => (known.includes(value) ? undefined : `one of ${values.join(', ')}`)),
+  );
 }
 
 /** What `read` makes of the value that `change` made. */
@@ -70,38 +75,40 @@ export function made<From, To>(read: Reader<From>, make: (value: From) => To): R
 }
 
 export function list<T>(read: Reader<T>, max: number): Reader<readonly T[]> {
-  return (value, at, problems) => {
-    if (!Array.isArray(value)) return wrong(at, 'an array', problems);
-    if (value.length > max) return wrong(at, `at most ${max} entries`, problems);
-    return value.map((item: unknown, index) => read(item, placeIn(at, index), problems) as T);
-  };
+  const array = checked<readonly unknown[]>((value) => {
+    if (!Array.isArray(value)) return 'an array';
+    return value.length > max ? `at most ${max} entries` : undefined;
+  });
+  return (value, at, problems) =>
+    array(value, at, problems)?.map((item, index) => read(item, placeIn(at, index), problems) as T);
 }
 
-/** A map with any keys. */
+/** Keys of any name. */
+export const freeMap = checked<Readonly<Record<string, unknown>>>((value) => (isMap(value) ? undefined : 'a map'));
+
 export function record<T>(read: Reader<T>): Reader<Readonly<Record<string, T>>> {
   return (value, at, problems) => {
-    if (!isMap(value)) return wrong(at, 'a map', problems);
+    const source = freeMap(value, at, problems) ?? {};
     const entries: Record<string, T> = {};
-    for (const key of Object.keys(value)) entries[key] = read(value[key], placeIn(at, key), problems) as T;
+    for (const key of Object.keys(source)) entries[key] = read(source[key], placeIn(at, key), problems) as T;
     return entries;
   };
 }
 
-export const freeMap: Reader<Readonly<Record<string, unknown>>> = (value, at, problems) =>
-  isMap(value) ? value : wrong(at, 'a map', problems);
-
 /** A map of texts, taken as it is: these are the largest, an environment, an image's labels. */
 export const textMap: Reader<Readonly<Record<string, string>>> = (value, at, problems) => {
-  if (!isMap(value)) return wrong(at, 'a map', problems);
-  for (const key of Object.keys(value)) if (typeof value[key] !== 'string') wrong(placeIn(at, key), 'text', problems);
-  return value as Readonly<Record<string, string>>;
+  const source = freeMap(value, at, problems) ?? {};
+  for (const key of Object.keys(source)) {
+    if (typeof source[key] !== 'string') problems.push({ field: placeIn(at, key), allowed: 'text' });
+  }
+  return source as Readonly<Record<string, string>>;
 };
 
 /** A map with the keys that `build` asks for; others are ignored. */
-export function map<T>(build: (fields: Fields, at: string, problems: Problem[]) => T): Reader<T> {
+export function map<T>(build: (fields: Fields) => T): Reader<T> {
   return (value, at, problems) => {
-    if (!isMap(value)) return wrong(at, 'a map', problems);
-    return build(new Fields(value, at, problems), at, problems);
+    const entries = freeMap(value, at, problems);
+    return entries === undefined ? undefined : build(new Fields(entries, at, problems));
   };
 }
 
