@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import as_json, report, run_bench
-from flows import LANES, TOGETHER, Flow, all_flows
+from flows import LANES, TOGETHER, WHEN_ASKED, Flow, all_flows
 from lab import Agent, AgentOptions, Api, EventTap, Lab, Manager, Processes, Settings, Stores
 from lab.agent import KINDS
 from lab.settings import ACCESS_KEY, IS_OLDER, SECRET_KEY, VERSION, Ports, base_port
 
 # How many flows of a lane run beside each other; most of a flow's time the Manager waits for its next tick.
-WIDTH = {"users": 4, "agents": 1, "apart": 3, "suite": 3, "servers": 1, "end": 1}
+WIDTH = {"users": 4, "agents": 1, "apart": 3, "suite": 3, "servers": 1, "slow": 1, "end": 1}
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ def read_options() -> argparse.Namespace:
     )
     parser.add_argument("--agent", choices=KINDS, default="ours", help="which agent (default: ours)")
     parser.add_argument("--only", action="append", default=[], metavar="FLOW", help="only this flow, or all of this lane")
+    parser.add_argument("--all", action="store_true", help=f"the flows of {', '.join(WHEN_ASKED)} too")
     parser.add_argument("--list", action="store_true", help="name the flows and what each shows")
     parser.add_argument("--bench", action="store_true", help="measure both agents instead")
     parser.add_argument("--quick", action="store_true", help="few samples: to see that it works, not to compare")
@@ -47,11 +48,13 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen(flows: list[Flow], only: list[str]) -> list[Flow]:
+def chosen(flows: list[Flow], only: list[str], *, everything: bool) -> list[Flow]:
     unknown = [word for word in only if word not in LANES and all(flow.name != word for flow in flows)]
     if unknown:
         raise SystemExit(f"there is no flow or lane '{unknown[0]}'; --list names them")
-    return [flow for flow in flows if not only or flow.name in only or flow.lane in only]
+    if not only:
+        return [flow for flow in flows if everything or flow.lane not in WHEN_ASKED]
+    return [flow for flow in flows if flow.name in only or flow.lane in only]
 
 
 async def run_flow(flow: Flow, lab: Lab) -> Result:
@@ -173,14 +176,14 @@ def measure(lab: Lab, options: argparse.Namespace) -> bool:
 
 def main() -> int:
     options = read_options()
-    flows = chosen(all_flows(), options.only)
+    flows = chosen(all_flows(), options.only, everything=options.all or options.list)
     if options.list:
         for flow in flows:
             print(f"{flow.lane:7} {flow.name:28} {flow.what}")
         return 0
     settings, processes, stores, manager = prepare(options)
     client_environment(settings)
-    tap = EventTap(settings.ports.redis)
+    tap = EventTap(settings)
     first = AgentOptions(options.agent)
     second = AgentOptions(options.agent, number=2, curve_with=manager.public_key)
     agents = [Agent(settings, processes, first), Agent(settings, processes, second)]

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from lab import Lab
 
 # The first four run beside each other, and then one after the other.
-LANES = ("users", "agents", "apart", "suite", "servers", "end")
+LANES = ("users", "agents", "apart", "suite", "servers", "slow", "end")
 TOGETHER = 4
+# Minutes of waiting for the Manager: only when they are named, or all are wanted.
+WHEN_ASKED = ("slow",)
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,8 @@ class Flow:
     run: Callable[[Lab], Awaitable[None]]
     lane: str
     """`users` share the first agent and run beside each other; `agents` stop, kill and lose the second agent, one at a
-    time; `apart` bring an agent of their own; `suite` are the official specs; `servers` stop what all share; `end` come when
-    all others are done."""
+    time; `apart` bring an agent of their own; `suite` are the official specs; `servers` stop what all share; `slow` put other
+    servers in their place; `end` come when all others are done."""
     seconds: float
     known: Mapping[str, str]
     """By kind of agent, or `older` for Managers before 26.9, why it fails here: known, so it does not fail the run."""

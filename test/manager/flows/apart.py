@@ -16,7 +16,7 @@ from . import flow
 from .agents import is_reached
 from .operators import connectivity
 
-CLOCK, DISTANT, WITHOUT_ETCD = 3, 4, 5
+CLOCK, DISTANT, WITHOUT_ETCD, ENCRYPTED = 3, 4, 5, 6
 # Of Debian's package; only the clock on the wall is another, as with a machine that is set wrong.
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
@@ -112,6 +112,38 @@ async def slow_network(lab: Lab) -> None:
         await lab.tap.wait_for(kernel.id, "kernel_terminated", 30)
         await asyncio.to_thread(agent.stop)
         run("etcdctl", "--endpoints", etcd, "del", key)
+
+
+@flow("apart", seconds=180, reference="speaks no TLS with etcd")
+async def encrypted_stores(lab: Lab) -> None:
+    """An agent that reaches Redis and etcd by TLS only, as the configuration of its node says: it joins and a session runs"""
+    ports = lab.settings.ports
+    certificate, _ = lab.stores.certificate()
+    keys = f'tls = true\ntls-ca = "{certificate}"\n'
+    async with lab.another(ENCRYPTED, etcd=("127.0.0.1", ports.etcd_tls), etcd_keys=keys) as agent:
+        node = f"/sorna/{NAMESPACE}/nodes/agents/{agent.id}/config/redis"
+        redis = {"addr": f"127.0.0.1:{ports.redis_tls}", "use_tls": "true", "tls_skip_verify": "true"}
+        etcd = ["etcdctl", "--endpoints", f"http://127.0.0.1:{ports.etcd}"]
+        for key, value in redis.items():
+            run(*etcd, "put", f"{node}/{key}", value)
+        try:
+            await agent.start()
+            assert all((await connectivity(agent)).values())
+            async with lab.api.session(scaling_group=agent.group) as session:
+                kernel = await session.main()
+                assert await session.output("print('encrypted')") == "encrypted\n"
+            event = await lab.tap.wait_for(kernel.id, "kernel_terminated", 10)
+            assert event.body["reason"] == "user-requested", event.body
+            peers = _peers(agent.pid)
+            assert peers >= {ports.redis_tls, ports.etcd_tls} and not peers & {ports.redis, ports.etcd}, peers
+        finally:
+            run(*etcd, "del", "--prefix", node)
+
+
+def _peers(pid: int | None) -> set[int]:
+    """Ports to which a process is connected."""
+    lines = run("ss", "-Htnp", "state", "established").splitlines()
+    return {int(line.split()[3].rpartition(":")[2]) for line in lines if f"pid={pid}," in line}
 
 
 @flow("apart", seconds=240, reference="gives up when etcd is away at its start")

@@ -28,6 +28,8 @@ class AgentOptions:
     advertised_host: str = "127.0.0.1"
     etcd: tuple[str, int] | None = None
     """Where the agent finds etcd instead."""
+    etcd_keys: str = ""
+    """More lines of the TOML's `[etcd]`."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -40,7 +42,7 @@ class Agent:
         self.name = f"agent-{options.number}"
         self.group = group_of(options.number)
         self.folder = settings.root / self.name
-        first = settings.ports.base + 20 * options.number
+        first = settings.ports.base + 20 + 20 * options.number
         self.rpc_port, self.service_port, self.watcher_port = first, first + 1, first + 2
         self._socket_port, self._metadata_port = first + 3, first + 4
 
@@ -140,14 +142,15 @@ class Agent:
             extra += f'advertised-rpc-addr = {{ host = "{host}", port = {port} }}\n'
         first, last = ports.kernels(self.options.number)
         etcd_host, etcd_port = self.options.etcd or ("127.0.0.1", ports.etcd)
+        access = self._settings.access
         path = self.configuration
         path.write_text(f"""\
 [etcd]
 namespace = "{NAMESPACE}"
 addr = {{ host = "{etcd_host}", port = {etcd_port} }}
-user = ""
-password = ""
-[agent]
+user = "{access.agent_user}"
+password = "{access.agent_password}"
+{self.options.etcd_keys}[agent]
 mode = "docker"
 id = "{self.id}"
 rpc-listen-addr = {{ host = "127.0.0.1", port = {self.rpc_port} }}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+from ai.backend.client.config import APIConfig
 from ai.backend.client.request import Request
 from ai.backend.client.session import AsyncSession
 
@@ -128,9 +129,10 @@ def text(result: dict[str, Any], stream: str) -> str:
 class Api:
     """Use it inside `async with`."""
 
-    def __init__(self, settings: Settings, tap: EventTap) -> None:
+    def __init__(self, settings: Settings, tap: EventTap, endpoint: str | None = None) -> None:
         self.settings = settings
         self.tap = tap
+        self._endpoint = endpoint or settings.endpoint
         self.database: asyncpg.Pool
         self._client: AsyncSession
 
@@ -139,7 +141,7 @@ class Api:
         self.database = await asyncpg.create_pool(
             host="127.0.0.1", port=port, user="postgres", database="backend", min_size=1, max_size=8
         )
-        self._client = await AsyncSession().__aenter__()
+        self._client = await AsyncSession(config=APIConfig(endpoint=self._endpoint)).__aenter__()
         return self
 
     async def __aexit__(self, *error: Any) -> None:
@@ -161,6 +163,10 @@ class Api:
             image or self.settings.image, enqueue_only=True, no_reuse=True, **options
         )
         return UserSession(self, compute)
+
+    def known(self, session_id: str) -> UserSession:
+        """One that somebody else has made."""
+        return UserSession(self, self._client.ComputeSession.from_session_id(uuid.UUID(session_id)))
 
     @asynccontextmanager
     async def session(self, **options: Any) -> AsyncIterator[UserSession]:

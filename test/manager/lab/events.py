@@ -14,6 +14,8 @@ from typing import Any
 import msgpack
 import redis.asyncio as redis
 
+from .settings import Settings
+
 # Members of the bodies that Managers before 26.9 write by position (state.md §2.6); of the others only the name is kept.
 _KERNEL = ("kernel_id", "session_id", "reason")
 _POSITIONS = {
@@ -54,8 +56,8 @@ def _extension(code: int, data: bytes) -> Any:
 class EventTap:
     """Keeps all events of the run; of heartbeats their times only."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.events: list[Event] = []
         self.broadcasts: list[Event] = []
         self.heartbeats: dict[str, list[float]] = {}
@@ -63,18 +65,19 @@ class EventTap:
 
     def state(self, database: int) -> redis.Redis:
         """A connection to one of the logical databases."""
-        return redis.Redis(host="127.0.0.1", port=self._port, db=database)
+        port, access = self._settings.ports.redis, self._settings.access
+        return redis.Redis(host="127.0.0.1", port=access.redis_port or port, password=access.redis_password, db=database)
 
     async def follow(self) -> None:
         """Until cancelled."""
-        async with self.state(4) as client:
-            await asyncio.gather(self._again(self._follow_stream, client), self._again(self._follow_channel, client))
+        await asyncio.gather(self._again(self._follow_stream), self._again(self._follow_channel))
 
-    async def _again(self, follow: Callable[[redis.Redis], Awaitable[None]], client: redis.Redis) -> None:
-        """Flows stop Redis too."""
+    async def _again(self, follow: Callable[[redis.Redis], Awaitable[None]]) -> None:
+        """Flows stop Redis too, or put another in its place."""
         while True:
             try:
-                await follow(client)
+                async with self.state(4) as client:
+                    await follow(client)
             except redis.ConnectionError:
                 await asyncio.sleep(0.05)
 

@@ -47,13 +47,18 @@ class Manager:
         self.start_process()
         self._stores.start_prometheus()
 
-    def start_process(self) -> None:
-        command = [PYTHON, "-m", "ai.backend.manager.server", "-f", self._folder / "manager.toml"]
-        self._processes.spawn("manager", command, cwd=self._folder)
-        require("the Manager", answers("curl", "-fsS", self._settings.endpoint), 120)
+    def start_process(self, name: str = "manager") -> str:
+        """A Manager of these stores, which may be another one beside the first; returns its address for clients."""
+        port = self._write_configuration(name)
+        command = [PYTHON, "-m", "ai.backend.manager.server", "-f", self._folder / f"{name}.toml"]
+        self._processes.spawn(name, command, cwd=self._folder)
+        endpoint = f"http://127.0.0.1:{port}"
+        require("the Manager", answers("curl", "-fsS", endpoint), 120)
+        return endpoint
 
     def stop(self) -> None:
-        self._processes.reap("manager", 30)
+        for name in ("manager-two", "manager"):
+            self._processes.reap(name, 30)
         # Not before: the Manager goes on calling an agent that is behind it.
         self._processes.reap("far-link", 5)
         self._processes.reap("app-proxy", 5)
@@ -123,15 +128,17 @@ class Manager:
 
     # --- configuration -----------------------------------------------------------------------------
 
-    def _write_configuration(self) -> None:
-        ports, folder = self._settings.ports, self._folder
-        (folder / "ipc").mkdir(parents=True, exist_ok=True)
-        (folder / "manager.toml").write_text(f"""\
+    def _write_configuration(self, name: str = "manager") -> int:
+        """Returns the port for clients."""
+        ports, access, folder = self._settings.ports, self._settings.access, self._folder
+        port, internal = (ports.manager, ports.manager_internal) if name == "manager" else (ports.manager_two, ports.manager_two_internal)
+        (folder / f"ipc-{name}").mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.toml").write_text(f"""\
 [etcd]
 namespace = "{NAMESPACE}"
 addr = {{ host = "127.0.0.1", port = {ports.etcd} }}
-user = ""
-password = ""
+user = "{access.etcd_user}"
+password = "{access.etcd_password}"
 [db]
 type = "postgresql"
 addr = {{ host = "127.0.0.1", port = {ports.postgres} }}
@@ -140,15 +147,15 @@ user = "postgres"
 password = "none"
 [manager]
 num-proc = 1
-service-addr = {{ host = "127.0.0.1", port = {ports.manager} }}
-announce-addr = {{ host = "127.0.0.1", port = {ports.manager} }}
-internal-addr = {{ host = "127.0.0.1", port = {ports.manager_internal} }}
-announce-internal-addr = {{ host = "127.0.0.1", port = {ports.manager_internal} }}
+service-addr = {{ host = "127.0.0.1", port = {port} }}
+announce-addr = {{ host = "127.0.0.1", port = {port} }}
+internal-addr = {{ host = "127.0.0.1", port = {internal} }}
+announce-internal-addr = {{ host = "127.0.0.1", port = {internal} }}
 rpc-auth-manager-keypair = "{folder}/keys/manager.key_secret"
 ssl-enabled = false
-ipc-base-path = "{folder}/ipc"
+ipc-base-path = "{folder}/ipc-{name}"
 heartbeat-timeout = 40.0
-pid-file = "{folder}/manager.pid"
+pid-file = "{folder}/{name}.pid"
 disabled-plugins = []
 hide-agents = true
 agent-selection-resource-priority = ["cuda", "rocm", "tpu", "cpu", "mem"]
@@ -174,3 +181,4 @@ enabled = false
 log-level = "INFO"
 endpoint = "http://127.0.0.1:4317"
 """)
+        return port

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 VERSION = os.environ.get("MANAGER_VERSION", "26.9.6")
@@ -26,7 +26,7 @@ CPU_OVERCOMMIT = "8"
 # What administrators send with the watcher's calls; the Manager and the agents read it in etcd.
 WATCHER_TOKEN = "lab-watcher-token"
 # The first two run all the time; the others belong to flows that do things to an agent which nobody else should feel.
-AGENTS = range(1, 6)
+AGENTS = range(1, 7)
 
 
 def group_of(number: int) -> str:
@@ -56,16 +56,31 @@ _OFFSETS = {
     for offset, name in enumerate(
         (
             "postgres redis etcd etcd_peer registry private_registry manager manager_internal app_proxy prometheus tap"
-            " gated_registry gated_etcd far_rpc far_redis far_etcd"
+            " gated_registry gated_etcd far_rpc far_redis far_etcd redis_replica sentinel manager_two"
+            " manager_two_internal redis_tls etcd_tls"
         ).split()
     )
 }
+
+
+@dataclass
+class Access:
+    """How the stores are to be reached, which a flow may change while nobody uses them."""
+
+    etcd_user: str = ""
+    etcd_password: str = ""
+    agent_user: str = ""
+    """At etcd, of the agents."""
+    agent_password: str = ""
+    redis_port: int | None = None
+    redis_password: str | None = None
 
 
 @dataclass(frozen=True)
 class Settings:
     root: Path
     ports: Ports
+    access: Access = field(default_factory=Access)
 
     @property
     def registry(self) -> str:

@@ -11,7 +11,7 @@ from .processes import Processes, answers, require, run
 from .settings import Settings
 
 REGISTRY_USER, REGISTRY_PASSWORD = "lab", "lab-password"
-STORES = ("postgres", "redis", "etcd", "registry", "private-registry", "prometheus")
+STORES = ("postgres", "redis", "redis-replica", "sentinel", "etcd", "registry", "private-registry", "prometheus")
 # PostgreSQL refuses to run as root.
 POSTGRES_USER = "postgres" if os.getuid() == 0 else None
 
@@ -41,18 +41,34 @@ class Stores:
             require("the registry", answers("curl", "-sS", f"http://127.0.0.1:{port}/v2/"), 30)
 
     def start_redis(self) -> None:
-        """With nothing in it."""
-        port = self._settings.ports.redis
-        self._start("redis", ["redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", "."])
+        """With nothing in it. At a second port it takes TLS, as etcd does: no Manager so far asks for that, agents may."""
+        port, tls_port = self._settings.ports.redis, self._settings.ports.redis_tls
+        certificate, key = self.certificate()
+        tls = ["--tls-port", tls_port, "--tls-auth-clients", "no", "--tls-cert-file", certificate, "--tls-key-file", key]
+        command = ["redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", ".", *tls]
+        self._start("redis", [*command, "--tls-ca-cert-file", certificate])
         require("Redis", answers("redis-cli", "-p", str(port), "ping"), 30)
+
+    def certificate(self) -> tuple[Path, Path]:
+        """One that speaks for itself, and its key."""
+        folder = self._folder("tls")
+        certificate, key = folder / "certificate.pem", folder / "key.pem"
+        if not certificate.exists():
+            names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+            files = ["-keyout", key, "-out", certificate]
+            run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3", *files, *names)
+        return certificate, key
 
     def start_etcd(self) -> None:
         ports = self._settings.ports
         client, peer = f"http://127.0.0.1:{ports.etcd}", f"http://127.0.0.1:{ports.etcd_peer}"
+        encrypted = f"https://127.0.0.1:{ports.etcd_tls}"
+        certificate, key = self.certificate()
         self._start(
             "etcd",
             ["etcd", "--name", "lab", "--data-dir", "data", "--unsafe-no-fsync"]
-            + ["--listen-client-urls", client, "--advertise-client-urls", client]
+            + ["--listen-client-urls", f"{client},{encrypted}", "--advertise-client-urls", client]
+            + ["--cert-file", certificate, "--key-file", key]
             + ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"lab={peer}"],
         )
         require("etcd", answers("etcdctl", "--endpoints", client, "endpoint", "health"), 30)
@@ -85,7 +101,7 @@ class Stores:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _start(self, name: str, command: list[str | int], *, user: str | None = None) -> None:
+    def _start(self, name: str, command: list[str | int | Path], *, user: str | None = None) -> None:
         self._processes.spawn(name, [str(word) for word in command], cwd=self._folder(name), user=user)
 
     def _start_postgres(self) -> None:
