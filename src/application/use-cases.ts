@@ -47,7 +47,8 @@ export interface UseCases {
   /** Usage since the kernel started, read now. */
   usage(kernelId: KernelId): RunUsage | undefined;
   status(): AgentStatus;
-  health(): HealthReport;
+  /** How each dependency is, asked anew where that was done seconds ago; within about a second. */
+  health(): Promise<HealthReport>;
   /** What becomes of a kernel, as a Manager asks it (rpc.md §6.3, §6.7, §6.8, §6.10, §6.12). */
   readonly kernelCare: KernelCareUseCases;
   readonly images: ImageUseCases;

@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { AgentHome } from '../support/agent-home.js';
 import type { Daemon } from '../support/daemon.js';
@@ -7,6 +7,7 @@ import { ManagerReader } from '../support/manager-reader.js';
 import { type MoodyProxy, startMoodyProxy } from '../support/moody-proxy.js';
 import { realClock } from '../support/real-clock.js';
 import { type RedisHost, startRedisHost } from '../support/redis-host.js';
+import { adminOf, SentinelTrio } from '../support/redis-sentinel.js';
 import { RpcLoad } from '../support/rpc-load.js';
 
 /** The whole agent, under calls all the time, while its Redis is in trouble. The bus alone: test/integration/redis-faults. */
@@ -72,12 +73,6 @@ function storyOf(readers: readonly ManagerReader[], number: number): readonly st
   const id = kernelNumber(number);
   const entries = readers.flatMap(({ read }) => read);
   return entries.flatMap(({ fields }) => (fields['payload']?.includes(id) === true ? [fields['name'] ?? ''] : []));
-}
-
-function adminOf({ port }: RedisHost, options: object = {}): Redis {
-  const redis = new Redis(port, '127.0.0.1', { db: 4, replyMapping: 'legacy', ...options });
-  redis.on('error', () => undefined);
-  return redis;
 }
 
 describe('a daemon under calls outlives a Redis server that', () => {
@@ -185,39 +180,18 @@ describe('a daemon under calls outlives a Redis server that', () => {
 });
 
 it('a daemon under calls follows a fail-over of Sentinel', async () => {
-  const config = ['repl-diskless-sync-delay 0'];
-  await using first = await startRedisHost({ config });
-  await using second = await startRedisHost({ config: [...config, `replicaof 127.0.0.1 ${first.port}`] });
-  await using sentinel = await startRedisHost({
-    sentinel: true,
-    config: [
-      `sentinel monitor mymaster 127.0.0.1 ${first.port} 1`,
-      'sentinel down-after-milliseconds mymaster 500',
-      'sentinel failover-timeout mymaster 3000',
-    ],
-  });
-  const admin = adminOf(second);
-  try {
-    await vi.waitFor(async () => expect(await admin.info('replication')).toContain('master_link_status:up'), 20_000);
-    await vi.waitFor(async () => {
-      const client = adminOf(sentinel, { db: 0, maxRetriesPerRequest: 1 });
-      const replicas = await client.call('SENTINEL', 'REPLICAS', 'mymaster').finally(() => client.disconnect());
-      expect(replicas).toHaveLength(1);
-    }, 20_000);
-    await using before = new ManagerReader(first);
-    await using after = new ManagerReader(second);
-    const sections = `[redis]\nsentinel = ["127.0.0.1:${sentinel.port}"]\nservice-name = "mymaster"\n`;
-    await using home = await AgentHome.make({ sections });
-    await using daemon = await home.startDaemon();
-    await outlive(
-      { home, readers: [before, after], next: 1 },
-      {
-        ...{ name: 'failed over', away: () => first.kill(), forgets: true },
-        back: () => vi.waitFor(async () => expect(await admin.role()).toContain('master'), 20_000),
-      },
-    );
-    expect(daemon.log.filter(({ level }) => level === 'error')).toEqual([]);
-  } finally {
-    admin.disconnect();
-  }
+  await using redis = await SentinelTrio.start();
+  await using before = new ManagerReader(redis.master);
+  await using after = new ManagerReader(redis.replica);
+  const sections = `[redis]\nsentinel = ["127.0.0.1:${redis.sentinel.port}"]\nservice-name = "${redis.service}"\n`;
+  await using home = await AgentHome.make({ sections });
+  await using daemon = await home.startDaemon();
+  await outlive(
+    { home, readers: [before, after], next: 1 },
+    {
+      ...{ name: 'failed over', away: () => redis.master.kill(), forgets: true },
+      back: () => redis.failedOver(),
+    },
+  );
+  expect(daemon.log.filter(({ level }) => level === 'error')).toEqual([]);
 });

@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { RedisSettings } from '../../src/adapters/redis/redis-settings.js';
 import { type EventSender, kernelNumber, lifeOf, openSender } from '../support/event-sender.js';
 import { ManagerReader } from '../support/manager-reader.js';
 import { startMoodyProxy } from '../support/moody-proxy.js';
 import { realClock } from '../support/real-clock.js';
-import { type RedisHost, startRedisHost } from '../support/redis-host.js';
+import { startRedisHost } from '../support/redis-host.js';
+import { adminOf, SentinelTrio } from '../support/redis-sentinel.js';
 import { freePort } from '../support/tcp-listener.js';
 
 const RECOVERY_MS = 5_000;
@@ -93,12 +93,6 @@ const messagesOf = ({ logger }: EventSender, level: string) =>
   logger.lines
     .filter((line) => line.level === level)
     .map(({ message, fields }) => `${message} ${JSON.stringify(fields)}`);
-
-function adminOf({ port }: RedisHost, options: object = {}): Redis {
-  const redis = new Redis(port, '127.0.0.1', { db: 4, replyMapping: 'legacy', ...options });
-  redis.on('error', () => undefined);
-  return redis;
-}
 
 describe('the events outlive a Redis server that', () => {
   it('is killed and started again', async () => {
@@ -230,36 +224,18 @@ describe('the events outlive a Redis server that', () => {
   });
 
   it('fails over by Sentinel', async () => {
-    const config = ['repl-diskless-sync-delay 0'];
-    await using first = await startRedisHost({ config });
-    await using second = await startRedisHost({ config: [...config, `replicaof 127.0.0.1 ${first.port}`] });
-    await using sentinel = await startRedisHost({
-      sentinel: true,
-      config: [
-        `sentinel monitor mymaster 127.0.0.1 ${first.port} 1`,
-        'sentinel down-after-milliseconds mymaster 500',
-        'sentinel failover-timeout mymaster 3000',
-      ],
-    });
-    const admin = adminOf(second);
-    await vi.waitFor(async () => expect(await admin.info('replication')).toContain('master_link_status:up'), 20_000);
-    await vi.waitFor(async () => {
-      const client = adminOf(sentinel, { db: 0, maxRetriesPerRequest: 1 });
-      const replicas = await client.call('SENTINEL', 'REPLICAS', 'mymaster').finally(() => client.disconnect());
-      expect(replicas).toHaveLength(1);
-    }, 20_000);
-    await using before = new ManagerReader(first);
-    await using after = new ManagerReader(second);
+    await using redis = await SentinelTrio.start();
+    await using before = new ManagerReader(redis.master);
+    await using after = new ManagerReader(redis.replica);
     await outlive({
       settings: {
-        ...{ address: { host: '127.0.0.1', port: 1 }, serviceName: 'mymaster' },
-        sentinels: [sentinel.address],
+        ...{ address: { host: '127.0.0.1', port: 1 }, serviceName: redis.service },
+        sentinels: [redis.sentinel.address],
       },
       readers: [before, after],
-      away: () => first.kill(),
-      back: () => vi.waitFor(async () => expect(await admin.role()).toContain('master'), 20_000),
+      away: () => redis.master.kill(),
+      back: () => redis.failedOver(),
     });
-    admin.disconnect();
   });
 });
 

@@ -66,7 +66,7 @@ export const HEALTH: HealthReport = {
 export function scriptedUseCases(script: Partial<UseCases>): UseCases {
   const defaults: Partial<UseCases> = {
     status: () => STATUS,
-    health: () => HEALTH,
+    health: () => Promise.resolve(HEALTH),
     listKernels: () => [KERNEL_VIEW],
     getKernel: (kernelId) => {
       if (kernelId !== KERNEL) throw kernelNotFound(`kernel ${kernelId} not found`, { field: 'kernel_id' });

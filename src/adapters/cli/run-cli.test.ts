@@ -172,13 +172,14 @@ describe('against a running agent', () => {
     const at = Date.UTC(2026, 0, 1);
     const dependency = { component: 'etcd', group: 'etcd', checkedAtMs: at, sinceMs: at };
     const degraded = scriptedUseCases({
-      health: () => ({
-        ...{ status: 'degraded', version: '0.1.0', timestampMs: at },
-        dependencies: [
-          { ...dependency, healthy: false, latencyMs: null, error: 'away\u001b[2J' },
-          { ...dependency, group: 'redis', component: 'stat', healthy: true, latencyMs: 1.25, error: null },
-        ],
-      }),
+      health: () =>
+        Promise.resolve({
+          ...{ status: 'degraded', version: '0.1.0', timestampMs: at },
+          dependencies: [
+            { ...dependency, healthy: false, latencyMs: null, error: 'away\u001b[2J' },
+            { ...dependency, group: 'redis', component: 'stat', healthy: true, latencyMs: 1.25, error: null },
+          ],
+        }),
     });
     const table = await cli(degraded, ['health']);
     expect(table.status).toBe(1);

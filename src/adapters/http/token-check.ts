@@ -1,9 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { AgentError } from '../../domain/error/agent-error.js';
+import { user } from '../../domain/error/errors.js';
 
 /** The header of the reference's watcher (state.md §9.3). */
 const TOKEN_HEADER = 'x-backendai-watcher-token';
+
+const invalidToken = user('InvalidWatcherToken', 403);
 
 /** What anybody may read; all other paths, also those that don't exist, need the token. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz', '/health', '/metrics']);
@@ -21,7 +23,7 @@ export function tokenCheck(token: string | readonly string[]): (url: string, hea
     if (OPEN_PATHS.has(url.split('?', 1)[0] ?? url)) return;
     const given = tokenIn(headers);
     if (given !== undefined && expected.filter((one) => timingSafeEqual(digest(given), one)).length > 0) return;
-    throw new AgentError('InvalidWatcherToken', 'user', 403, given === undefined ? 'no token' : 'wrong token', {
+    throw invalidToken(given === undefined ? 'no token' : 'wrong token', {
       field: 'X-BackendAI-Watcher-Token',
       hint: 'send the token of this agent in X-BackendAI-Watcher-Token or as "Authorization: Bearer …"',
     });

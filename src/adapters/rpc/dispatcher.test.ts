@@ -267,7 +267,7 @@ describe('our own method names', () => {
   });
 
   it('tells its health', async () => {
-    const { call } = dispatchBench({ health: () => HEALTH });
+    const { call } = dispatchBench({ health: () => Promise.resolve(HEALTH) });
     expect(await call('health', [])).toMatchObject({
       status: 'ok',
       component: 'agent',

@@ -1,4 +1,5 @@
-import { AgentError, type AgentErrorOptions } from '../../domain/error/agent-error.js';
+import { AgentError } from '../../domain/error/agent-error.js';
+import { user } from '../../domain/error/errors.js';
 
 /**
  * Failures that only exist between an RPC client and this server. Their names are what the reference sends in the same
@@ -6,38 +7,29 @@ import { AgentError, type AgentErrorOptions } from '../../domain/error/agent-err
  */
 
 /** A frame, map or argument that can't be read. */
-export function malformed(message: string, options: AgentErrorOptions = {}): AgentError {
-  return new AgentError('ValueError', 'user', 400, message, options);
-}
+export const malformed = user('ValueError');
 
 /** The call doesn't fit the method's parameters. */
-export function wrongCall(message: string): AgentError {
-  return new AgentError('TypeError', 'user', 400, message);
-}
+export const wrongCall = user('TypeError');
+
+const keyError = user('KeyError');
+const schemaValidationFailed = user('BackendAISchemaValidationFailed');
+const agentIdNotFound = user('AgentIdNotFoundError', 404);
 
 export function missingKey(key: string): AgentError {
-  return new AgentError('KeyError', 'user', 400, key, { field: key });
+  return keyError(key, { field: key });
 }
 
 /** The `req` of a v3 method is not what it should be (rpc.md §4.6). */
 export function schemaMismatch(detail: string): AgentError {
-  return new AgentError('BackendAISchemaValidationFailed', 'user', 400, `Schema validation failed. (${detail})`, {
-    field: 'req',
-    allowed: 'a map',
-  });
+  return schemaValidationFailed(`Schema validation failed. (${detail})`, { field: 'req', allowed: 'a map' });
 }
 
 export function unknownAgentId(agentId: string): AgentError {
-  return new AgentError(
-    'AgentIdNotFoundError',
-    'user',
-    404,
-    `Agent ID not found. (no agent '${agentId.slice(0, 64)}' here)`,
-    {
-      field: 'agent_id',
-      hint: 'omit agent_id or send the id told in the heartbeat',
-    },
-  );
+  return agentIdNotFound(`Agent ID not found. (no agent '${agentId.slice(0, 64)}' here)`, {
+    field: 'agent_id',
+    hint: 'omit agent_id or send the id told in the heartbeat',
+  });
 }
 
 /** Too much asked for at once; nothing was started. */

@@ -2,9 +2,10 @@ import { AgentError, type AgentErrorOptions, untraced } from './agent-error.js';
 
 /** The catalogue of expected failures: one function each, named after the wire name it produces. */
 
-type Make = (message: string, options?: AgentErrorOptions) => AgentError;
+export type Make = (message: string, options?: AgentErrorOptions) => AgentError;
 
-const user =
+/** Makes failures of requests that are wrong, in words of the wire: those that only one adapter knows are made by it. */
+export const user =
   (name: string, status = 400): Make =>
   (message, options) =>
     untraced(() => new AgentError(name, 'user', status, message, options));

@@ -204,7 +204,7 @@ export const useCasesModule = new ContainerModule(({ bind }) => {
         getKernel: (id) => kernels.one(id),
         usage: (id) => usage.of(id),
         status: () => status.execute(),
-        health: () => health.report(),
+        health: () => health.current(),
         get kernelCare() {
           return context.get<KernelCareUseCases>(KernelCareUseCases);
         },

@@ -58,7 +58,7 @@ export class EmbeddedAgentClient implements AgentClient {
   }
 
   health(): Promise<HealthReport> {
-    return Promise.resolve(this.useCases.health());
+    return this.useCases.health();
   }
 
   async *events({ follow, kernelId, since = 0 }: EventQuery, signal: AbortSignal): AsyncIterable<SeenEvent> {

@@ -82,7 +82,7 @@ describe('what arrives is what the agent meant', () => {
     const client = await connect({ usage: () => USAGE });
     expect(await client.listKernels(never)).toEqual([KERNEL_VIEW]);
     expect(await client.status(never)).toEqual(STATUS);
-    expect(await client.health(never)).toEqual(scriptedUseCases({}).health());
+    expect(await client.health(never)).toEqual(await scriptedUseCases({}).health());
     expect(await client.usage(KERNEL, never)).toEqual(USAGE);
     const without = await connect({ usage: () => undefined });
     expect(await without.usage(KERNEL, never)).toBeUndefined();

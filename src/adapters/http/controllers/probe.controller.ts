@@ -28,8 +28,8 @@ export class ProbeController {
   }
 
   @Get('health')
-  health(): Record<string, unknown> {
-    return healthView(this.#context.useCases.health());
+  async health(): Promise<Record<string, unknown>> {
+    return healthView(await this.#context.useCases.health());
   }
 
   @Get('metrics')

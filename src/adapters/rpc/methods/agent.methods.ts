@@ -58,7 +58,7 @@ export const agentMethods: readonly RpcMethod[] = [
     name: 'health',
     agentScoped: false,
     schema: z.object({}),
-    handle: (_, { useCases }) => healthMap(useCases.health()),
+    handle: async (_, { useCases }) => healthMap(await useCases.health()),
   }),
 
   /** rpc.md §6.1. */
@@ -66,7 +66,7 @@ export const agentMethods: readonly RpcMethod[] = [
     name: 'health_v2',
     v3: true,
     schema: z.object({}),
-    handle: (_, { useCases }) => healthMap(useCases.health()),
+    handle: async (_, { useCases }) => healthMap(await useCases.health()),
   }),
 
   /** Ours: of the agent, or of one kernel if its id is given. The reference has no such method (rpc.md §5.1). */

@@ -243,7 +243,7 @@ describe('each method, as a Manager sends it', () => {
     ['update_scaling_group', ['gpu', 'i-lab'], {}, null, ['node.changeResourceGroup', 'gpu']],
   ])('%s %j', async (method, args, kwargs, result, asked) => {
     const seen: Asked[] = [];
-    const { call } = dispatchBench({ ...plausibleUseCases(seen), health: () => HEALTH });
+    const { call } = dispatchBench({ ...plausibleUseCases(seen), health: () => Promise.resolve(HEALTH) });
     expect(await call(method, args, kwargs)).toEqual(result);
     expect(seen).toEqual(asked === undefined ? [] : [asked]);
   });
