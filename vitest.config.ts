@@ -33,7 +33,8 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 600_000,
-          fileParallelism: false,
+          // They wait more than they work, each with agents, servers and containers of its own.
+          maxWorkers: 2,
           retry,
           globalSetup: ['test/support/global-setup.ts'],
         },
