@@ -59,7 +59,7 @@ class Bench:
         # In a fresh kernel, as users run it.
         self._runs_each = 10
         # Both have things to tidy up after a start, and ours is quicker when its engine has seen all of its code a few times.
-        self._settle, self._window = (5, 5) if quick else (60, 40)
+        self._settle, self._window = (5, 5) if quick else (60, 60)
 
     async def run(self) -> list[Measured]:
         samples: dict[str, dict[str, list[float]]] = {"reference": {}, "ours": {}}

@@ -21,7 +21,8 @@ import { addStateJobs } from './state-jobs.js';
 const CLUSTER_LEFTOVERS_INTERVAL_MS = 60_000;
 /** An engine may go on with a commit that was given up, and be ready long after. */
 const COMMIT_LEFTOVERS_INTERVAL_MS = 300_000;
-const HEALTH_INTERVAL_MS = 20_000;
+/** For the log and the metrics; whoever asks `/health` has it asked at once. */
+const HEALTH_INTERVAL_MS = 30_000;
 const BATCH_ENDS_INTERVAL_MS = 5_000;
 const SHORT_DEADLINE_MS = 10_000;
 /** A reconcile pass may have to stop containers. */

@@ -4,13 +4,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
 
 @dataclass(frozen=True)
 class Usage:
     processes: int
     cpu_seconds: float
+    """Of the threads that live, to the microsecond: an idle agent takes so little that clock ticks are too coarse."""
     rss_bytes: int
     pss_bytes: int
 
@@ -19,11 +18,10 @@ def usage_of(session: int) -> Usage:
     members = [pid for pid in (int(path.name) for path in Path("/proc").glob("[0-9]*")) if _session_of(pid) == session]
     cpu = rss = pss = 0
     for pid in members:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        cpu += int(fields[11]) + int(fields[12])
+        cpu += sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
         rss += _kilobytes(pid, "status", "VmRSS")
         pss += _kilobytes(pid, "smaps_rollup", "Pss")
-    return Usage(len(members), cpu / TICKS, rss * 1024, pss * 1024)
+    return Usage(len(members), cpu / 1e9, rss * 1024, pss * 1024)
 
 
 def _session_of(pid: int) -> int | None:
