@@ -1,3 +1,4 @@
+import { isMap } from './dialect/wire-values.js';
 import { pythonRepr } from './failure.js';
 import { malformed, missingKey, wrongCall } from './wire-errors.js';
 
@@ -81,8 +82,4 @@ function listed(names: readonly string[]): string {
   const quoted = names.map(pythonRepr);
   if (quoted.length < 3) return quoted.join(' and ');
   return `${quoted.slice(0, -1).join(', ')}, and ${quoted.at(-1) ?? ''}`;
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }

@@ -43,7 +43,7 @@ export class HealthMonitor {
 
   /** How things are now, for whoever asks: within about a second, also when something hangs. */
   async current(): Promise<HealthReport> {
-    if (this.clock.monotonic() - this.#askedAt > FRESH_MS) {
+    if (this.#round !== undefined || this.clock.monotonic() - this.#askedAt > FRESH_MS) {
       using patience = this.clock.deadline(PATIENCE_MS);
       await waitFor(this.probeAll(), patience.signal).catch(() => undefined);
     }

@@ -2,7 +2,7 @@ import { AgentError, type AgentErrorOptions, untraced } from './agent-error.js';
 
 /** The catalogue of expected failures: one function each, named after the wire name it produces. */
 
-export type Make = (message: string, options?: AgentErrorOptions) => AgentError;
+type Make = (message: string, options?: AgentErrorOptions) => AgentError;
 
 /** Makes failures of requests that are wrong, in words of the wire: those that only one adapter knows are made by it. */
 export const user =

@@ -1,3 +1,8 @@
+/** A mapping of a document, whose keys the reader of documents has made texts. */
+export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
 /** A member of one of the reference's enumerations (ext 6): the word, and that it came as an enumeration's member. */
 export class EnumWord {
   constructor(

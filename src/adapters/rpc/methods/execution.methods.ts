@@ -3,12 +3,13 @@ import type { ExecuteRequest } from '../../../application/use-cases.js';
 import { isAgentError, messageOf } from '../../../domain/error/agent-error.js';
 import { foldConsoleV1 } from '../../../domain/execution/console-v1.js';
 import type { ExecutionResult } from '../../../domain/execution/execution.js';
-import { freeMap, kernelId, optional, orDefault, sessionId, textOrEmpty, word } from './fields.js';
+import { freeMap, kernelId, optional, orDefault, sessionId, textOrEmpty } from './fields.js';
 import { collectLog } from './log-text.js';
 import { defineMethod, type RpcMethod } from './method.js';
 import { parseArguments } from './parse-arguments.js';
+import { asSchema, word } from './readers.js';
 
-const MODES = ['query', 'batch', 'input', 'continue'] as const;
+const mode = asSchema(word(['query', 'batch', 'input', 'continue']));
 /** From this API version on the console is one ordered list (rpc.md §6.9). */
 const ORDERED_CONSOLE = 2;
 /** What a caller of our own alias waits for output before it is told `continued`. */
@@ -26,7 +27,7 @@ const seconds = z.number().min(0).max(MAX_FLUSH_SECONDS);
 const executeArguments = z.object({
   kernel_id: kernelId,
   run_id: runId,
-  mode: word(MODES),
+  mode,
   code: textOrEmpty,
   opts: z.unknown().optional(),
 });
@@ -76,7 +77,7 @@ export const executionMethods: readonly RpcMethod[] = [
     required: ['kernel_id', 'code'],
     optional: ['run_id', 'mode', 'opts', 'flush_timeout'],
     schema: executeArguments.extend({
-      mode: orDefault(word(MODES), 'query'),
+      mode: orDefault(mode, 'query'),
       flush_timeout: orDefault(seconds, DEFAULT_FLUSH_SECONDS),
     }),
     handle: async (args, { useCases, signal }) =>

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { parseKernelId, parseSessionId } from '../../../domain/kernel/kernel-id.js';
-import { EnumWord } from '../dialect/wire-values.js';
 
 /** Building blocks of the argument schemas: what a Manager, the reference's own tools and a hand-written client send. */
 
@@ -21,17 +20,6 @@ export function orDefault<T>(schema: z.ZodType<T>, fallback: T): z.ZodType<T> {
 /** The schema's value, or `undefined` for nil and absence. */
 export function optional<T>(schema: z.ZodType<T>): z.ZodType<T | undefined> {
   return schema.nullish().transform((value) => value ?? undefined);
-}
-
-/** One of `values`, sent as text in any case and with `_` or `-`, or as a member of an enumeration (ext 6). */
-export function word<const Value extends string>(values: readonly Value[]): z.ZodType<Value> {
-  return z.preprocess(foldWord, z.enum(values));
-}
-
-/** `SINGLE_NODE`, `single-node` and the enumeration's member are the same word. */
-export function foldWord(value: unknown): unknown {
-  const text = value instanceof EnumWord ? value.value : value;
-  return typeof text === 'string' ? text.toLowerCase().replaceAll('_', '-') : text;
 }
 
 /** The object without its undefined values, for types that know only "there" and "not there". */

@@ -23,19 +23,23 @@ export interface ImageConfig {
   readonly autoPull?: AutoPull | undefined;
 }
 
+const anyText = text();
+const imageName = text(1, MAX_NAME);
+const projectName = text(0, MAX_NAME);
+
 const registry = map((fields) => ({
-  name: fields.optional('name', text()) ?? '',
-  username: fields.optional('username', text()) ?? '',
-  password: fields.optional('password', text()) ?? '',
+  name: fields.optional('name', anyText) ?? '',
+  username: fields.optional('username', anyText) ?? '',
+  password: fields.optional('password', anyText) ?? '',
 }));
 
 export const readImageConfig = changed(
   mapOfImage,
   map((fields): ImageConfig => ({
-    canonical: fields.required('canonical', text(1, MAX_NAME)),
-    project: fields.optional('project', text(0, MAX_NAME)),
-    digest: fields.optional('digest', text()) ?? '',
-    architecture: fields.optional('architecture', text()) ?? '',
+    canonical: fields.required('canonical', imageName),
+    project: fields.optional('project', projectName),
+    digest: fields.optional('digest', anyText) ?? '',
+    architecture: fields.optional('architecture', anyText) ?? '',
     registry: fields.optional('registry', registry) ?? { name: '', username: '', password: '' },
     labels: fields.optional('labels', textMap),
     isLocal: fields.optional('is_local', flag) ?? false,

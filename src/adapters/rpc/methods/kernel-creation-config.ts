@@ -9,7 +9,7 @@ import type {
   VfolderMount,
 } from '../../../domain/kernel/kernel-spec.js';
 import type { ImageRef } from '../dialect/wire-values.js';
-import { foldWord, present } from './fields.js';
+import { present } from './fields.js';
 import { autoPull, imageRequestOf, readImageConfig } from './image-config.js';
 import { modelDefinition } from './model-definition.js';
 import { invalidFields, placeIn, type Problem } from './problems.js';
@@ -18,6 +18,7 @@ import {
   changed,
   type Fields,
   flag,
+  foldWord,
   freeMap,
   list,
   made,
@@ -37,13 +38,18 @@ import {
  */
 
 const count = whole(0);
+const positive = whole(1);
+const anyText = text();
+const someText = text(1);
+const shortText = text(0, 256);
+const roleName = text(1, 64);
 const port = whole(1, 65_535);
 const path = text(0, 4_096);
 const ports = list(port, 1_000);
 const groups = list(count, 1_024);
 const sockets = list(path, 100);
 
-const lines = made(text(), (value) => (value.includes('\r') ? value.replace(/\r\n?/g, '\n') : value));
+const lines = made(anyText, (value) => (value.includes('\r') ? value.replace(/\r\n?/g, '\n') : value));
 const amount = changed((value) => (typeof value === 'number' ? String(value) : value), text(0, 64));
 const bytes = changed((value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value), count);
 const amounts = record(amount);
@@ -57,19 +63,19 @@ const octalMode = made(textLike(/^(0o)?[0-7]{1,4}$/, 'an octal mode such as "644
 );
 
 const sshKeypair = map((pair): SshKeypair => ({
-  publicKey: pair.required('public_key', text()),
-  privateKey: pair.required('private_key', text()),
+  publicKey: pair.required('public_key', anyText),
+  privateKey: pair.required('private_key', anyText),
 }));
 
 const mounts = list(
   map((mount): VfolderMount => ({
-    name: mount.required('name', text()),
-    hostPath: mount.required('host_path', text(1)),
-    kernelPath: mount.required('kernel_path', text(1)),
+    name: mount.required('name', anyText),
+    hostPath: mount.required('host_path', someText),
+    kernelPath: mount.required('kernel_path', someText),
     permission: mount.required('mount_perm', mountPermission),
     usageMode: mount.optional('usage_mode', usageMode) ?? 'general',
     ...present({
-      vfid: mount.optional('vfid', text(0, 256)),
+      vfid: mount.optional('vfid', shortText),
       subpath: mount.optional('vfsubpath', path),
     }),
   })),
@@ -78,12 +84,14 @@ const mounts = list(
 
 const dotfiles = list(
   map((dotfile): Dotfile => ({
-    path: dotfile.required('path', text(1)),
+    path: dotfile.required('path', someText),
     mode: dotfile.required('perm', octalMode),
     data: dotfile.required('data', lines),
   })),
   1_000,
 );
+
+const model = ofSchema(modelDefinition);
 
 const internalData = map((data) => ({
   dotfiles: data.optional('dotfiles', dotfiles),
@@ -92,9 +100,9 @@ const internalData = map((data) => ({
   preventVfolderMounts: data.optional('prevent_vfolder_mounts', flag),
   blockServicePorts: data.optional('block_service_ports', flag),
   sudoSessionEnabled: data.optional('sudo_session_enabled', flag),
-  modelDefinition: data.optional('model_definition', ofSchema(modelDefinition)),
+  modelDefinition: data.optional('model_definition', model),
   modelDefinitionPath: data.optional('model_definition_path', path),
-  runtimeVariant: data.optional('runtime_variant', text(0, 256)),
+  runtimeVariant: data.optional('runtime_variant', shortText),
   domainSocketProxies: data.optional('domain_socket_proxies', sockets),
 }));
 type InternalData = Partial<NonNullable<ReturnType<typeof internalData>>>;
@@ -105,19 +113,19 @@ const resourceOptions = map((options) => ({
 }));
 type ResourceOptions = Partial<NonNullable<ReturnType<typeof resourceOptions>>>;
 
-const clusterMode = changed((value) => foldWord(value), text(1));
+const clusterMode = changed(foldWord, someText);
 const sshPortMapping = record<readonly [string, number]>((value, at, problems) => {
   if (!Array.isArray(value) || value.length !== 2) {
     problems.push({ field: at, allowed: 'a host and a port' });
     return undefined;
   }
   const [host, number] = value as readonly unknown[];
-  return [text()(host, placeIn(at, 0), problems) ?? '', port(number, placeIn(at, 1), problems) ?? 0];
+  return [anyText(host, placeIn(at, 0), problems) ?? '', port(number, placeIn(at, 1), problems) ?? 0];
 });
 
 const clusterInfo = map((info): ClusterInfo => ({
   mode: info.optional('mode', clusterMode) ?? 'single-node',
-  size: info.optional('size', whole(1)) ?? 1,
+  size: info.optional('size', positive) ?? 1,
   replicas: info.optional('replicas', counts) ?? { main: 1 },
   networkConfig: info.optional('network_config', freeMap) ?? {},
   ...present({
@@ -159,7 +167,7 @@ function specOf(config: Fields, address: KernelAddress, at: string, problems: Pr
   const { kernelId, sessionId } = idsOf(config, address, at, problems);
   const internal: InternalData = config.optional('internal_data', internalData) ?? {};
   const options: ResourceOptions = config.optional('resource_opts', resourceOptions) ?? {};
-  const clusterRole = config.optional('cluster_role', text(1, 64)) ?? 'main';
+  const clusterRole = config.optional('cluster_role', roleName) ?? 'main';
   const clusterIdx = config.optional('cluster_idx', count) ?? 1;
   return {
     kernelId,
@@ -168,7 +176,7 @@ function specOf(config: Fields, address: KernelAddress, at: string, problems: Pr
     sessionType: config.optional('session_type', sessionType) ?? 'interactive',
     clusterRole,
     clusterIdx,
-    clusterHostname: config.optional('cluster_hostname', text()) || `${clusterRole}${clusterIdx}`,
+    clusterHostname: config.optional('cluster_hostname', anyText) || `${clusterRole}${clusterIdx}`,
     cluster: address.cluster,
     identity: {
       supplementaryGids: config.optional('supplementary_gids', groups) ?? [],
@@ -183,12 +191,12 @@ function specOf(config: Fields, address: KernelAddress, at: string, problems: Pr
     blockServicePorts: internal.blockServicePorts ?? false,
     sudoSessionEnabled: internal.sudoSessionEnabled ?? false,
     preopenPorts: config.optional('preopen_ports', ports) ?? [],
-    agentAddr: config.optional('agent_addr', text()) ?? '',
-    scalingGroup: config.optional('scaling_group', text()) ?? 'default',
+    agentAddr: config.optional('agent_addr', anyText) ?? '',
+    scalingGroup: config.optional('scaling_group', anyText) ?? 'default',
     // Last, and once: V8 takes a hundred times longer for an object in the middle of which another one is spread.
     ...present({
-      ownerUserId: config.optional('owner_user_id', text()) || undefined,
-      ownerProjectId: config.optional('owner_project_id', text()) || undefined,
+      ownerUserId: config.optional('owner_user_id', anyText) || undefined,
+      ownerProjectId: config.optional('owner_project_id', anyText) || undefined,
       shmemBytes: options.shmem,
       bootstrapScript: config.optional('bootstrap_script', lines),
       sshKeypair: internal.sshKeypair,
@@ -220,8 +228,8 @@ function idsOf(
   problems: Problem[],
 ): Pick<KernelSpec, 'kernelId' | 'sessionId'> {
   const [kernelAt, sessionAt] = [placeIn(at, 'kernel_id'), placeIn(at, 'session_id')];
-  const ownKernel = config.optional('kernel_id', text());
-  const ownSession = config.optional('session_id', text());
+  const ownKernel = config.optional('kernel_id', anyText);
+  const ownSession = config.optional('session_id', anyText);
   const kernelId = agreed(
     address.kernelId,
     ownKernel === undefined ? undefined : parseKernelId(ownKernel, kernelAt),

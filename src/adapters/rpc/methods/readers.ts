@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { foldWord } from './fields.js';
+import { EnumWord, isMap } from '../dialect/wire-values.js';
 import { problemsOf } from './parse-arguments.js';
 import { nameOf, placeIn, type Problem } from './problems.js';
 
@@ -52,7 +52,13 @@ export function whole(min: number, max = Number.MAX_SAFE_INTEGER): Reader<number
   });
 }
 
-/** One of `values`, as `foldWord` reads it. */
+/** `SINGLE_NODE`, `single-node` and the enumeration's member are the same word. */
+export function foldWord(value: unknown): unknown {
+  const text = value instanceof EnumWord ? value.value : value;
+  return typeof text === 'string' ? text.toLowerCase().replaceAll('_', '-') : text;
+}
+
+/** One of `values`, sent as text in any case and with `_` or `-`, or as a member of an enumeration (ext 6). */
 export function word<const Value extends string>(values: readonly Value[]): Reader<Value> {
   const known: readonly unknown[] = values;
   return changed(
@@ -129,10 +135,6 @@ export class Fields {
   required<T>(key: string, read: Reader<T>): T {
     return read(this.entries[key] ?? undefined, placeIn(this.at, key), this.problems) as T;
   }
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 /** The reader that a schema is. */
