@@ -1,5 +1,6 @@
 import { DockerContainerEngine } from '../../src/adapters/docker/docker-container-engine.adapter.js';
 import { findDockerEndpoint } from '../../src/adapters/docker/docker-endpoint.js';
+import { callosumMissing } from './callosum-python.js';
 
 /**
  * The contract and integration suites need a live container engine; they say so at once instead of failing one by one.
@@ -12,4 +13,6 @@ export default async function setup(): Promise<void> {
   if (endpoint.kind === 'unix' && endpoint.socketPath !== '/var/run/docker.sock') {
     process.env['DOCKER_HOST'] ??= `unix://${endpoint.socketPath}`;
   }
+  // Made here, since files that run beside each other would make it twice in one place; those that need it say if it is missing.
+  await callosumMissing();
 }
