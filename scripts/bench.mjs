@@ -22,7 +22,12 @@ if (compiled === 0) {
   await buildRunner(join(out, 'src/runner'));
   mkdirSync(join(root, '.runtime'), { recursive: true });
   for (const path of LINKED) symlinkSync(relative(dirname(join(out, path)), join(root, path)), join(out, path));
-  process.exitCode = run('--enable-source-maps', join(out, 'test/bench/main.js'), ...process.argv.slice(2));
+  process.exitCode = run(
+    '--enable-source-maps',
+    '--max-semi-space-size=4',
+    join(out, 'test/bench/main.js'),
+    ...process.argv.slice(2),
+  );
 } else {
   process.exitCode = compiled;
 }

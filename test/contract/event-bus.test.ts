@@ -76,6 +76,7 @@ describe('with a Redis server', () => {
 
   it('writes what the library of the reference writes, byte for byte', async () => {
     await using manager = new ManagerReader(server);
+    await manager.begun;
     const published = await listen();
     // After its last word an agent tells nothing of itself.
     const isLast = ({ event }: Vector) => event === 'agent_terminated';

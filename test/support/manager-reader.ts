@@ -7,13 +7,22 @@ export interface ReadEntry {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** Reads the stream like a Manager's worker: its group, made at the end of the stream, `batch` entries at a time. */
+/** Shorter than a call may take; a Manager waits ten seconds. */
+const BLOCK_MS = 300;
+
+/**
+ * Reads the stream like a Manager's worker (state.md §2.1): its group, made at the end of the stream, `batch` entries at a
+ * time, waiting in the server while there are none.
+ */
 export class ManagerReader implements AsyncDisposable {
   readonly read: ReadEntry[] = [];
+  /** Resolves once the group is there: what is sent before that and not kept is never read. */
+  readonly begun: Promise<void>;
   readonly #redis: Redis;
   readonly #ids = new Set<string>();
   readonly #running: Promise<void>;
   #isStopped = false;
+  #begin = (): void => undefined;
 
   constructor(
     server: Pick<RedisServer, 'address' | 'password'>,
@@ -35,6 +44,7 @@ export class ManagerReader implements AsyncDisposable {
       ...(socket === undefined ? {} : { path: socket }),
     });
     this.#redis.on('error', () => undefined);
+    this.begun = new Promise((resolve) => (this.#begin = resolve));
     this.#running = this.#run();
   }
 
@@ -57,6 +67,7 @@ export class ManagerReader implements AsyncDisposable {
         // An answer that was lost on its way is asked for again.
         if (!isSure) await this.#take('0');
         isSure = true;
+        this.#begin();
         await this.#take('>');
       } catch (error) {
         isSure = false;
@@ -67,8 +78,8 @@ export class ManagerReader implements AsyncDisposable {
   }
 
   async #take(from: '0' | '>'): Promise<void> {
-    const { batch } = this.pace;
-    const reply = await this.#redis.xreadgroup('GROUP', 'manager', 'one', 'COUNT', batch, 'STREAMS', 'events', from);
+    const group = ['GROUP', 'manager', 'one', 'COUNT', this.pace.batch] as const;
+    const reply = await this.#redis.xreadgroup(...group, 'BLOCK', BLOCK_MS, 'STREAMS', 'events', from);
     const entries = reply?.[0]?.[1] ?? [];
     for (const [id, flat] of entries) {
       // What was cut off meanwhile has no fields any more.

@@ -1,10 +1,11 @@
+import { write as writeSome } from 'node:fs';
 import { appendFile, mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import type { Clock } from '../../application/ports/clock.port.js';
 import type { IdGenerator } from '../../application/ports/id-generator.port.js';
 import type { Logger } from '../../application/ports/logger.port.js';
-import type { Outbox, OutboxEntry, PutEvent } from '../../application/ports/outbox.port.js';
+import type { Outbox, OutboxBacklog, OutboxEntry, PutEvent } from '../../application/ports/outbox.port.js';
 import type { Telemetry } from '../../application/ports/telemetry.port.js';
 import { messageOf } from '../../domain/error/agent-error.js';
 import { storageFailure } from '../../domain/error/errors.js';
@@ -44,6 +45,8 @@ export interface OutboxFile {
 interface Writing {
   readonly text: string;
   readonly sync: boolean;
+  /** When patience with the disk ends, of the monotonic clock. */
+  readonly untilMs: number;
   readonly done: () => void;
 }
 
@@ -79,7 +82,11 @@ export class FileOutbox implements Outbox, AsyncDisposable {
   /** Random, so that a life whose last words a power cut took back gives its ids to nobody. */
   readonly #life: string;
   readonly #stop = new AbortController();
+  readonly #closed = new AbortController();
   readonly #queue: Writing[] = [];
+  /** What somebody waits for, the oldest first. */
+  readonly #awaited = new Set<Writing>();
+  #isWatched = false;
   #count = 0;
   /** Of the entries, as lines. */
   #liveBytes = 0;
@@ -122,25 +129,31 @@ export class FileOutbox implements Outbox, AsyncDisposable {
     return [...this.#entries.values()].map(({ entry }) => entry);
   }
 
+  backlog(): OutboxBacklog {
+    const [oldest] = this.#entries.values();
+    return { entries: this.#entries.size, oldestAtMs: oldest?.entry.atMs };
+  }
+
   put(event: AgentEvent): PutEvent | undefined {
     if (!this.#ended.admit(event, (id) => this.#endsWaiting.has(id)) || this.#isOnItsWay(event)) return undefined;
     const entry = { id: `${this.#life}-${++this.#count}`, atMs: this.#options.clock.now(), event };
     const line = entryLine(entry);
     this.#add(entry, line);
-    const stored = this.#patiently(this.#write(line, LAST_WORDS.has(event.name)));
+    const stored = this.#write(line, LAST_WORDS.has(event.name));
     return { entry, stored, givenUp: this.#giveUp() };
   }
 
   async remove(ids: readonly string[]): Promise<void> {
     const known = ids.filter((id) => this.#drop(id));
-    if (known.length > 0) await this.#patiently(this.#write(doneLine(known), false));
+    if (known.length > 0) await this.#write(doneLine(known), false);
   }
 
   /** Waits for what is being written, and tries once more what the disk did not take. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#repairing;
-    await this.#patiently(this.#writing ?? Promise.resolve());
+    await this.#write('', false);
+    this.#closed.abort();
     await this.#file?.close().catch(() => undefined);
   }
 
@@ -188,11 +201,32 @@ export class FileOutbox implements Outbox, AsyncDisposable {
     return oldest;
   }
 
+  /** Resolves when it is written, the disk did not take it, or it took too long: a disk that hangs must not hang the agent. */
   #write(text: string, sync: boolean): Promise<void> {
     return new Promise((resolve) => {
-      this.#queue.push({ text, sync, done: resolve });
+      const writing = { text, sync, untilMs: this.#options.clock.monotonic() + PATIENCE_MS, done: resolve };
+      this.#queue.push(writing);
+      this.#awaited.add(writing);
       this.#writing ??= this.#drain();
+      if (!this.#isWatched) void this.#watch();
     });
+  }
+
+  /** One timer for all that is awaited, not one for each. */
+  async #watch(): Promise<void> {
+    const { clock } = this.#options;
+    this.#isWatched = true;
+    for (let [oldest] = this.#awaited; oldest !== undefined; [oldest] = this.#awaited) {
+      const leftMs = oldest.untilMs - clock.monotonic();
+      if (leftMs <= 0) this.#settle(oldest);
+      else if (await isCutShort(clock.sleep(leftMs, this.#closed.signal))) break;
+    }
+    this.#isWatched = false;
+  }
+
+  #settle(writing: Writing): void {
+    this.#awaited.delete(writing);
+    writing.done();
   }
 
   /** Everything that is queued at one time in one write. */
@@ -209,7 +243,7 @@ export class FileOutbox implements Outbox, AsyncDisposable {
       } catch (error) {
         this.#fail(error);
       }
-      for (const { done } of batch) done();
+      for (const writing of batch) this.#settle(writing);
     }
     // In the same turn as the last look at the queue: what comes now starts the next drain.
     this.#writing = undefined;
@@ -250,7 +284,7 @@ export class FileOutbox implements Outbox, AsyncDisposable {
     while (this.#file === undefined) {
       await this.#options.clock.sleep(REPAIR_MS, signal).catch(() => undefined);
       this.#retryAtMs = 0;
-      await this.#patiently(this.#write('', false));
+      await this.#write('', false);
       if (signal.aborted) return;
     }
   }
@@ -272,18 +306,13 @@ export class FileOutbox implements Outbox, AsyncDisposable {
     this.#fileBytes = Buffer.byteLength(content);
     await before?.close().catch(() => undefined);
   }
+}
 
-  /** A disk that hangs must not hang the agent. */
-  async #patiently(work: Promise<void>): Promise<void> {
-    using deadline = this.#options.clock.deadline(PATIENCE_MS);
-    const { signal } = deadline;
-    await Promise.race([
-      work,
-      new Promise<void>((resolve) => {
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      }),
-    ]);
-  }
+function isCutShort(sleep: Promise<void>): Promise<boolean> {
+  return sleep.then(
+    () => false,
+    () => true,
+  );
 }
 
 function endOf(event: AgentEvent): KernelId | undefined {
@@ -318,8 +347,16 @@ const hostDisk: OutboxDisk = {
 
 function appending(file: FileHandle): OutboxFile {
   return {
-    append: (text) => file.appendFile(text),
+    append: (text) => writeAll(file.fd, Buffer.from(text)),
     sync: () => file.datasync(),
     close: () => file.close(),
   };
+}
+
+const write = promisify(writeSome);
+
+/** What a file handle's own `appendFile` does, which makes three kilobytes of garbage for each event. */
+async function writeAll(fd: number, bytes: Buffer): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) done += (await write(fd, bytes, done)).bytesWritten;
 }

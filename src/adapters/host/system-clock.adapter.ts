@@ -27,33 +27,49 @@ export class SystemClock implements Clock {
 
 class SystemDeadline implements Deadline {
   expired = false;
-  private readonly controller = new AbortController();
   private readonly timer: NodeJS.Timeout;
-  private readonly follow = (): void => this.controller.abort(this.parent?.reason);
+  /** Made for who asks for it: a signal costs more than all else here. */
+  private controller: AbortController | undefined;
+  private follow: (() => void) | undefined;
 
   constructor(
     ms: number,
-    private readonly parent: AbortSignal | undefined,
+    private parent: AbortSignal | undefined,
   ) {
     this.timer = setTimeout(() => this.expire(), ms).unref();
-    if (parent?.aborted) this.follow();
-    else parent?.addEventListener('abort', this.follow, { once: true });
   }
 
   get signal(): AbortSignal {
-    return this.controller.signal;
+    return (this.controller ??= this.makeController()).signal;
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.timer);
-    this.parent?.removeEventListener('abort', this.follow);
+    if (this.follow !== undefined) this.parent?.removeEventListener('abort', this.follow);
+    this.parent = undefined;
+  }
+
+  private makeController(): AbortController {
+    const controller = new AbortController();
+    if (this.expired) controller.abort(timeout());
+    else if (this.parent?.aborted) controller.abort(this.parent.reason);
+    else if (this.parent !== undefined) {
+      this.follow = () => controller.abort(this.parent?.reason);
+      this.parent.addEventListener('abort', this.follow, { once: true });
+    }
+    return controller;
   }
 
   private expire(): void {
-    if (this.controller.signal.aborted) return;
+    const isOver = this.controller?.signal.aborted ?? this.parent?.aborted ?? false;
+    if (isOver) return;
     this.expired = true;
-    this.controller.abort(new DOMException('The deadline has passed', 'TimeoutError'));
+    this.controller?.abort(timeout());
   }
+}
+
+function timeout(): DOMException {
+  return new DOMException('The deadline has passed', 'TimeoutError');
 }
 
 function clamp(ms: number): number {

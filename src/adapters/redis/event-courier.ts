@@ -10,7 +10,7 @@ import { type StreamItem, StreamLane } from './stream-lane.js';
 import type { StreamPosition } from './stream-position.js';
 import { Wakeup } from './wakeup.js';
 import { decideGeneration } from './wire/decide-generation.js';
-import { type Envelope, toEnvelope, type WireGeneration } from './wire/envelope.js';
+import { toEnvelope, type WireGeneration } from './wire/envelope.js';
 import type { Sender } from './wire/sender.js';
 
 /** `auto`: as the Managers speak, or so that all of them understand it. */
@@ -61,6 +61,8 @@ export class EventCourier implements AsyncDisposable {
   readonly #running: Promise<void>;
   #isStopped = false;
   #isEnding = false;
+  /** Whether the stream has no room for what waits; nothing but a look at the readers makes some. */
+  #isFull = false;
   /** Whether what is in the stream has to be looked for: a server that was restarted has what it had saved. */
   #isInDoubt = false;
   #position: StreamPosition | undefined;
@@ -129,7 +131,7 @@ export class EventCourier implements AsyncDisposable {
     const lane = delivery === 'broadcast' || delivery === 'cached' ? this.#channel : this.#stream;
     const dropped = lane.push(item);
     if (dropped) this.#count('backendai_agent_events_dropped', dropped.event);
-    this.#wakeup.work();
+    if (lane === this.#channel || !this.#isFull) this.#wakeup.work();
   }
 
   #isFlushed(): boolean {
@@ -166,14 +168,18 @@ export class EventCourier implements AsyncDisposable {
     const isBlind = this.#position?.lastDelivered === undefined;
     if ((this.#stream.inStream > 0 || (isBlind && this.#stream.waiting > 0)) && isDue) await this.#check();
     await this.#fill();
+    this.#isFull = this.#stream.waiting > 0;
     if (this.#stream.waiting + this.#stream.inStream === 0) return undefined;
     return Math.max(0, this.#checkedAtMs + this.#checkDelayMs - clock.monotonic());
   }
 
   async #sendWords(): Promise<void> {
+    if (this.#words.size === 0) return;
+    const { sender, stream } = this.#options;
+    const wire = await this.#wire();
     for (const [name, event] of this.#words) {
-      const envelope = await this.#envelope(event);
-      await this.#options.stream.add([{ outboxId: undefined, envelope, isPublished: false }]);
+      const envelope = toEnvelope(event, sender, wire);
+      await stream.add([{ outboxId: undefined, envelope, isPublished: false }]);
       if (this.#words.get(name) === event) this.#words.delete(name);
       this.#count('backendai_agent_events_sent', event);
     }
@@ -182,14 +188,14 @@ export class EventCourier implements AsyncDisposable {
   async #sendBroadcasts(): Promise<void> {
     const items = this.#channel.waiting;
     if (items.length === 0) return;
-    const messages = await Promise.all(
-      items.map(async ({ event }) => {
-        const cacheKey = cacheKeyOf(event);
-        const text = (await this.#envelope(event)).channelText();
-        return { text, ...(cacheKey === undefined ? {} : { cacheKey }) };
-      }),
-    );
-    const isOut = await this.#options.stream.publish(messages);
+    const { sender, stream } = this.#options;
+    const wire = await this.#wire();
+    const messages = items.map(({ event }) => {
+      const cacheKey = cacheKeyOf(event);
+      const text = toEnvelope(event, sender, wire).channelText();
+      return { text, ...(cacheKey === undefined ? {} : { cacheKey }) };
+    });
+    const isOut = await stream.publish(messages);
     // A broadcast has no memory: what could not be sent now is worth nothing later, except the end of a task.
     const over = items.filter(({ outboxId }, at) => isOut[at] === true || outboxId === undefined);
     this.#channel.remove(new Set(over));
@@ -249,12 +255,13 @@ export class EventCourier implements AsyncDisposable {
       if (items.length === 0) return;
       // Nothing of ours can be missing of what is not there yet.
       if (this.#stream.inStream === 0) this.#isInDoubt = false;
-      const entries = [];
-      for (const { event, outboxId, isRepeated } of items) {
+      const { sender, stream } = this.#options;
+      const wire = await this.#wire();
+      const entries = items.map(({ event, outboxId, isRepeated }) => {
         const isPublished = DELIVERY[event.name] === 'both' && isRepeated !== true;
-        entries.push({ outboxId, envelope: await this.#envelope(event), isPublished });
-      }
-      this.#stream.sent(items, await this.#options.stream.add(entries));
+        return { outboxId, envelope: toEnvelope(event, sender, wire), isPublished };
+      });
+      this.#stream.sent(items, await stream.add(entries));
       this.#unreadSinceCheck += items.length;
       this.#checkDelayMs = FIRST_CHECK_MS;
       for (const item of items) this.#countSent(item);
@@ -268,10 +275,6 @@ export class EventCourier implements AsyncDisposable {
     const own = isFresh ? WINDOW : FIRST_BURST;
     const others = isFresh ? SAFE_LAG - position.lag - this.#unreadSinceCheck : FIRST_BURST;
     return Math.max(0, Math.min(own - this.#stream.inStream, others));
-  }
-
-  async #envelope(event: AgentEvent): Promise<Envelope> {
-    return toEnvelope(event, this.#options.sender, await this.#wire());
   }
 
   async #wire(): Promise<WireGeneration> {
@@ -299,7 +302,7 @@ export class EventCourier implements AsyncDisposable {
     if (kind === this.#trouble) return;
     this.#trouble = kind;
     const { logger, outbox } = this.#options;
-    logger.warn(`events wait for redis: ${message}`, { waiting: outbox.waiting().length });
+    logger.warn(`events wait for redis: ${message}`, { waiting: outbox.backlog().entries });
   }
 
   #countSent({ event, isRepeated }: StreamItem): void {
@@ -312,9 +315,9 @@ export class EventCourier implements AsyncDisposable {
 
   #measure(): void {
     const { telemetry, outbox, clock } = this.#options;
-    const waiting = outbox.waiting();
-    const ageMs = waiting[0] === undefined ? 0 : Math.max(0, clock.now() - waiting[0].atMs);
-    telemetry.gauge('backendai_agent_events_waiting', waiting.length);
+    const { entries, oldestAtMs } = outbox.backlog();
+    const ageMs = oldestAtMs === undefined ? 0 : Math.max(0, clock.now() - oldestAtMs);
+    telemetry.gauge('backendai_agent_events_waiting', entries);
     telemetry.gauge('backendai_agent_oldest_event_seconds', ageMs / 1_000);
   }
 }

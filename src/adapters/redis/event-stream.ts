@@ -94,12 +94,12 @@ export class EventStream {
   /** The ids of the entries in the stream, in order. All or none are added. */
   async add(entries: readonly NewEntry[]): Promise<readonly string[]> {
     const keys = entries.map(({ outboxId }) => (outboxId === undefined ? '' : this.#mark(outboxId)));
-    const args: (string | Buffer)[] = entries.flatMap(({ envelope: { fields, channelText }, isPublished }) => [
-      ...[isPublished ? channelText() : '', String(fields.length)],
-      ...fields.map((field) => (typeof field === 'string' ? field : bufferOf(field))),
-    ]);
-    const head = [String(MAX_LENGTH), String(MARK_SECONDS), BROADCAST_CHANNEL];
-    return (await this.redis.eval(ADD, keys.length + 1, STREAM, ...keys, ...head, ...args)) as string[];
+    const args: (string | Buffer)[] = [String(MAX_LENGTH), String(MARK_SECONDS), BROADCAST_CHANNEL];
+    for (const { envelope, isPublished } of entries) {
+      args.push(isPublished ? envelope.channelText() : '', String(envelope.fields.length));
+      for (const field of envelope.fields) args.push(typeof field === 'string' ? field : bufferOf(field));
+    }
+    return (await this.redis.eval(ADD, keys.length + 1, STREAM, ...keys, ...args)) as string[];
   }
 
   /** Which of them are not in the stream any more, nor known to it. */

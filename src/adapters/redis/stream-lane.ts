@@ -36,12 +36,14 @@ const MAX_PASSING_AGE_MS = 60_000;
  * what has to be sent again; it sends nothing itself.
  */
 export class StreamLane {
-  #waiting: StreamItem[] = [];
+  /** By their id in the outbox, or by themselves. */
+  #waiting = new Map<string | StreamItem, StreamItem>();
+  /** Those of them that are in memory only, the oldest first. */
+  readonly #passing = new Set<StreamItem>();
   #inStream: SentItem[] = [];
-  #passing = 0;
 
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
   get inStream(): number {
@@ -55,19 +57,24 @@ export class StreamLane {
 
   /** Appends. Returns the memory-only item that had to make room. */
   push(item: StreamItem): StreamItem | undefined {
-    this.#waiting.push(item);
+    this.#waiting.set(keyOf(item), item);
     if (item.outboxId !== undefined) return undefined;
-    if (++this.#passing <= MAX_PASSING) return undefined;
-    const index = this.#waiting.findIndex(({ outboxId }) => outboxId === undefined);
-    this.#passing--;
-    return this.#waiting.splice(index, 1)[0];
+    this.#passing.add(item);
+    if (this.#passing.size <= MAX_PASSING) return undefined;
+    const [oldest] = this.#passing;
+    if (oldest !== undefined) this.#drop(oldest);
+    return oldest;
   }
 
   /** The oldest `count`; they stay until `sent`. What has waited too long is dropped. */
   next(count: number, nowMs: number): readonly StreamItem[] {
-    const isOver = ({ outboxId, atMs }: StreamItem) => outboxId === undefined && nowMs - atMs > MAX_PASSING_AGE_MS;
-    if (this.#passing > 0) this.#replaceWaiting(this.#waiting.filter((item) => !isOver(item)));
-    return this.#waiting.slice(0, count);
+    for (const item of this.#passing) if (nowMs - item.atMs > MAX_PASSING_AGE_MS) this.#drop(item);
+    const items: StreamItem[] = [];
+    for (const item of this.#waiting.values()) {
+      if (items.length >= count) break;
+      items.push(item);
+    }
+    return items;
   }
 
   /** `ids` is what the stream calls them. Others may have come and gone since `next`. */
@@ -76,8 +83,7 @@ export class StreamLane {
       const streamId = ids[at];
       if (streamId !== undefined) this.#inStream.push({ item, streamId });
     });
-    const isSent = new Set(items);
-    this.#replaceWaiting(this.#waiting.filter((item) => !isSent.has(item)));
+    for (const item of items) this.#drop(item);
   }
 
   /**
@@ -118,20 +124,24 @@ export class StreamLane {
       items.has(item) && item.outboxId !== undefined ? [{ ...item, isRepeated: true }] : [],
     );
     this.#inStream = this.#inStream.filter(({ item }) => !items.has(item));
-    this.#replaceWaiting([...back, ...this.#waiting]);
+    this.#waiting = new Map([...back.map((item) => [keyOf(item), item] as const), ...this.#waiting]);
   }
 
   /** Nobody has to be told of them any more. */
   forget(outboxIds: ReadonlySet<string>): void {
+    for (const id of outboxIds) this.#waiting.delete(id);
     const isKept = ({ outboxId }: StreamItem) => outboxId === undefined || !outboxIds.has(outboxId);
-    this.#replaceWaiting(this.#waiting.filter(isKept));
     this.#inStream = this.#inStream.filter(({ item }) => isKept(item));
   }
 
-  #replaceWaiting(waiting: StreamItem[]): void {
-    this.#waiting = waiting;
-    this.#passing = waiting.filter(({ outboxId }) => outboxId === undefined).length;
+  #drop(item: StreamItem): void {
+    this.#waiting.delete(keyOf(item));
+    this.#passing.delete(item);
   }
+}
+
+function keyOf(item: StreamItem): string | StreamItem {
+  return item.outboxId ?? item;
 }
 
 function fateOf(

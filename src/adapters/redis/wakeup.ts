@@ -37,16 +37,12 @@ export class Wakeup {
       this.#isUrgent = false;
       return;
     }
-    const over = new AbortController();
+    using deadline = ms === undefined ? undefined : this.clock.deadline(ms);
     this.#listensToWork = listensToWork;
-    const ended = new Promise<void>((resolve) => {
-      this.#end = () => {
-        resolve();
-        over.abort();
-      };
+    await new Promise<void>((resolve) => {
+      this.#end = resolve;
+      deadline?.signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    const slept = ms === undefined ? ended : this.clock.sleep(ms, over.signal).catch(() => undefined);
-    await Promise.race([slept, ended]);
     this.#end = undefined;
     this.#isUrgent = false;
   }

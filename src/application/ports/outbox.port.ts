@@ -21,6 +21,12 @@ export interface PutEvent {
   readonly givenUp: readonly OutboxEntry[];
 }
 
+export interface OutboxBacklog {
+  readonly entries: number;
+  /** When the oldest was announced, in milliseconds since 1970. */
+  readonly oldestAtMs: number | undefined;
+}
+
 /**
  * Durable queue of what must reach the Manager.
  *
@@ -30,6 +36,8 @@ export interface PutEvent {
 export interface Outbox {
   /** The oldest first; of earlier lives as well. */
   waiting(): readonly OutboxEntry[];
+  /** How much waits: what `waiting` would tell, without a copy of it. */
+  backlog(): OutboxBacklog;
   /** Takes an event over, at once. `undefined`: it must not be told (again). */
   put(event: AgentEvent): PutEvent | undefined;
   /** They are delivered. Resolves, never rejects, when a restart will not bring them back. */

@@ -18,19 +18,16 @@ export interface Envelope {
 export function toEnvelope(event: AgentEvent, sender: Sender, generation: WireGeneration): Envelope {
   const args = generation === 'B' ? undefined : argsOf(event, sender);
   const payload = generation === 'A' ? undefined : payloadOf(event);
-  const members: (readonly [name: string, value: string | Uint8Array])[] = [
-    ['name', event.name],
-    ['source', sender.agentId],
-  ];
-  if (args !== undefined) members.push(['args', args]);
-  if (payload !== undefined) members.push(['payload', payload]);
-  if (generation === 'B') members.push(['metadata', NO_METADATA]);
+  const fields: (string | Uint8Array)[] = ['name', event.name, 'source', sender.agentId];
+  if (args !== undefined) fields.push('args', args);
+  if (payload !== undefined) fields.push('payload', payload);
+  if (generation === 'B') fields.push('metadata', NO_METADATA);
   return {
-    fields: members.flat(),
-    channelText: () =>
-      JSON.stringify(
-        Object.fromEntries(members.map(([name, value]) => [name, typeof value === 'string' ? value : base64(value)])),
-      ),
+    fields,
+    channelText: () => {
+      const text = { name: event.name, source: sender.agentId, args: args && base64(args), payload };
+      return JSON.stringify(generation === 'B' ? { ...text, metadata: NO_METADATA } : text);
+    },
   };
 }
 
