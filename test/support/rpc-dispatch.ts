@@ -29,7 +29,7 @@ export function dispatchBench(script: Partial<UseCases>, agentId = 'i-lab') {
   };
   const call = async (method: string, args: unknown[], kwargs: Record<string, unknown> = {}): Promise<unknown> => {
     const told = await answer(method, encode({ args, kwargs }));
-    return told === undefined ? undefined : 'result' in told ? decode(told.result) : told.failure;
+    return told === undefined ? undefined : 'result' in told ? decode(new Uint8Array(told.result)) : told.failure;
   };
   return { logger, telemetry, answer, call };
 }

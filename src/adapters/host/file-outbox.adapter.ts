@@ -1,7 +1,5 @@
-import { write as writeSome } from 'node:fs';
-import { appendFile, mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { isDeepStrictEqual, promisify } from 'node:util';
+import { appendFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../application/ports/clock.port.js';
 import type { IdGenerator } from '../../application/ports/id-generator.port.js';
 import type { Logger } from '../../application/ports/logger.port.js';
@@ -13,7 +11,7 @@ import { type AgentEvent, kernelOf } from '../../domain/event/agent-event.js';
 import { EndedKernels } from '../../domain/event/ended-kernels.js';
 import { HARMFUL_TWICE, LAST_WORDS, PRECIOUS } from '../../domain/event/event-care.js';
 import type { KernelId } from '../../domain/kernel/kernel-id.js';
-import { writeFileAtomically } from './atomic-file.js';
+import { hostDisk, type OutboxDisk, type OutboxFile } from './outbox-disk.js';
 import { doneLine, endedLine, entryLine, HEADER, readOutbox } from './outbox-document.js';
 
 export interface FileOutboxOptions {
@@ -26,20 +24,6 @@ export interface FileOutboxOptions {
   readonly limit?: number;
   /** In tests: another disk. */
   readonly disk?: OutboxDisk;
-}
-
-/** The little that is asked of a file system. */
-export interface OutboxDisk {
-  read(path: string): Promise<Buffer | undefined>;
-  /** Afterwards, also after a crash, the file is the old or the new one. */
-  replace(path: string, content: string): Promise<void>;
-  openForAppend(path: string): Promise<OutboxFile>;
-}
-
-export interface OutboxFile {
-  append(text: string): Promise<void>;
-  sync(): Promise<void>;
-  close(): Promise<void>;
 }
 
 interface Writing {
@@ -154,7 +138,8 @@ export class FileOutbox implements Outbox, AsyncDisposable {
     await this.#repairing;
     await this.#write('', false);
     this.#closed.abort();
-    await this.#file?.close().catch(() => undefined);
+    // What still hangs keeps its file: the descriptor must not become another file's meanwhile.
+    if (this.#writing === undefined) await this.#file?.close().catch(() => undefined);
   }
 
   #add(entry: OutboxEntry, line: string): void {
@@ -327,36 +312,4 @@ async function setAside({ path, logger }: FileOutboxOptions, broken: readonly Bu
   await appendFile(to, content, { mode: 0o600 }).catch((error: unknown) => {
     logger.warn(`they could not be set aside: ${messageOf(error)}`, { path: to });
   });
-}
-
-const hostDisk: OutboxDisk = {
-  read: async (path) => {
-    try {
-      return await readFile(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
-  },
-  replace: async (path, content) => {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFileAtomically(path, content);
-  },
-  openForAppend: async (path) => appending(await open(path, 'a', 0o600)),
-};
-
-function appending(file: FileHandle): OutboxFile {
-  return {
-    append: (text) => writeAll(file.fd, Buffer.from(text)),
-    sync: () => file.datasync(),
-    close: () => file.close(),
-  };
-}
-
-const write = promisify(writeSome);
-
-/** What a file handle's own `appendFile` does, which makes three kilobytes of garbage for each event. */
-async function writeAll(fd: number, bytes: Buffer): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) done += (await write(fd, bytes, done)).bytesWritten;
 }

@@ -10,7 +10,8 @@ import { MemoryLogger } from '../../../test/support/memory-logger.js';
 import { realClock } from '../../../test/support/real-clock.js';
 import type { Clock } from '../../application/ports/clock.port.js';
 import type { AgentEvent } from '../../domain/event/agent-event.js';
-import { FileOutbox, type OutboxDisk } from './file-outbox.adapter.js';
+import { FileOutbox } from './file-outbox.adapter.js';
+import type { OutboxDisk } from './outbox-disk.js';
 import { readOutbox } from './outbox-document.js';
 import { SystemIdGenerator } from './system-id-generator.adapter.js';
 

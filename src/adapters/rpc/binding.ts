@@ -48,18 +48,20 @@ export function bindArguments(signature: Signature, envelope: Envelope): Readonl
   const kwargs = withNewNames(envelope.kwargs, aliases);
   if (args.length > names.length) throw wrongCall(tooMany(signature, args.length));
 
-  const bound = new Map<string, unknown>(args.map((value, index) => [names[index] ?? '', value]));
-  for (const name of names) {
-    if (!Object.hasOwn(kwargs, name)) continue;
-    if (bound.has(name)) throw wrongCall(`${method}() got multiple values for argument '${name}'`);
-    bound.set(name, kwargs[name]);
-  }
-  const missing = required.filter((name) => !bound.has(name));
+  const bound: Record<string, unknown> = {};
+  const missing: string[] = [];
+  names.forEach((name, index) => {
+    const isNamed = Object.hasOwn(kwargs, name);
+    if (isNamed && index < args.length) throw wrongCall(`${method}() got multiple values for argument '${name}'`);
+    if (index < args.length) bound[name] = args[index];
+    else if (isNamed) bound[name] = kwargs[name];
+    else if (index < required.length) missing.push(name);
+  });
   if (missing.length > 0) {
     const plural = missing.length === 1 ? '' : 's';
     throw wrongCall(`${method}() missing ${missing.length} required positional argument${plural}: ${listed(missing)}`);
   }
-  return Object.fromEntries(bound);
+  return bound;
 }
 
 function withNewNames(kwargs: Envelope['kwargs'], aliases: Readonly<Record<string, string>>): Envelope['kwargs'] {

@@ -97,7 +97,7 @@ function controllerOf(reason: Error | undefined): AbortController {
  * (rpc.md §1.9), a CANCEL reaches all of them.
  */
 export class InFlightCalls {
-  private readonly entries = new Map<string, Set<Entry>>();
+  private readonly entries = new Map<string, Entry[]>();
   private readonly total: Load = { calls: 0, bytes: 0 };
   private readonly peers = new Map<string, Load>();
   private readonly idleWaiters = new Set<() => void>();
@@ -120,8 +120,8 @@ export class InFlightCalls {
     }
     const entry = new Entry(call, (self) => this.remove(self));
     const twins = this.entries.get(call.key);
-    if (twins === undefined) this.entries.set(call.key, new Set([entry]));
-    else twins.add(entry);
+    if (twins === undefined) this.entries.set(call.key, [entry]);
+    else twins.push(entry);
     this.peers.set(call.peer, load);
     for (const sum of [this.total, load]) {
       sum.calls += 1;
@@ -152,14 +152,16 @@ export class InFlightCalls {
   }
 
   private all(): Entry[] {
-    return [...this.entries.values()].flatMap((twins) => [...twins]);
+    return [...this.entries.values()].flat();
   }
 
   private remove(entry: Entry): boolean {
     const { key, peer, bytes } = entry.call;
     const twins = this.entries.get(key);
-    if (twins?.delete(entry) !== true) return false;
-    if (twins.size === 0) this.entries.delete(key);
+    const at = twins?.indexOf(entry) ?? -1;
+    if (twins === undefined || at < 0) return false;
+    twins.splice(at, 1);
+    if (twins.length === 0) this.entries.delete(key);
     const load = this.peers.get(peer);
     for (const sum of [this.total, load]) {
       if (sum === undefined) continue;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isAgentError, messageOf } from '../../../domain/error/agent-error.js';
 import { invalidArgument } from '../../../domain/error/errors.js';
+import { parseKernelId, parseSessionId } from '../../../domain/kernel/kernel-id.js';
 import { normaliseReason } from '../../../domain/kernel/termination-reason.js';
 import { EnumWord, ImageRef } from '../dialect/wire-values.js';
 import { taskGroupFailed } from '../wire-errors.js';
@@ -9,6 +10,7 @@ import { imageConfig } from './image-config.js';
 import { readClusterInfo, readKernelConfig } from './kernel-creation-config.js';
 import { creationResult, restartResult } from './kernel-result.js';
 import { defineMethod, type RpcMethod } from './method.js';
+import { anything, list, made, map, record, text } from './readers.js';
 
 /** Kernels of one call; a session of that size on one node is a mistake. */
 const MAX_KERNELS = 1_024;
@@ -19,7 +21,25 @@ const reason = z
   // Only a Manager that sends the enumeration knows the words that were added to it (rpc.md §6.6).
   .transform((value) => (value instanceof EnumWord ? normaliseReason(value.value, true) : normaliseReason(value)));
 
-const imageRefs = orDefault(z.record(z.string(), z.instanceof(ImageRef, { error: 'an ImageRef' })), {});
+const sessionIdText = made(text(), (value) => parseSessionId(value));
+const kernelIdTexts = list(
+  made(text(), (value) => parseKernelId(value)),
+  MAX_KERNELS,
+);
+const configs = list(anything, MAX_KERNELS);
+const imageRefs = record<ImageRef>((value, at, problems) => {
+  if (value instanceof ImageRef) return value;
+  problems.push({ field: at, allowed: 'an ImageRef' });
+  return undefined;
+});
+
+const creation = map((fields) => ({
+  raw_session_id: fields.required('raw_session_id', sessionIdText),
+  raw_kernel_ids: fields.required('raw_kernel_ids', kernelIdTexts),
+  raw_configs: fields.required('raw_configs', configs),
+  raw_cluster_info: fields.optional('raw_cluster_info', anything),
+  kernel_image_refs: fields.optional('kernel_image_refs', imageRefs) ?? {},
+}));
 
 /** What failed in words; several failures become one that lists them all (rpc.md §6.5.7). */
 function failureOfMany(ids: readonly string[], outcomes: readonly PromiseSettledResult<unknown>[]): unknown {
@@ -46,13 +66,7 @@ export const kernelMethods: readonly RpcMethod[] = [
     name: 'create_kernels',
     required: ['raw_session_id', 'raw_kernel_ids', 'raw_configs', 'raw_cluster_info', 'kernel_image_refs'],
     cancellable: false,
-    schema: z.object({
-      raw_session_id: sessionId,
-      raw_kernel_ids: z.array(kernelId).max(MAX_KERNELS),
-      raw_configs: z.array(z.unknown()).max(MAX_KERNELS),
-      raw_cluster_info: z.unknown(),
-      kernel_image_refs: imageRefs,
-    }),
+    schema: creation,
     handle: async (args, context) => {
       const ids = args.raw_kernel_ids;
       if (ids.length !== args.raw_configs.length || new Set(ids).size !== ids.length) {
