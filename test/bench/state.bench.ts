@@ -32,7 +32,7 @@ import { median, spread } from './harness/statistics.js';
 const KERNELS = 500;
 const HOUR_MS = 3_600_000;
 const INTERVAL_MS = 30_000;
-const SAMPLE_INTERVAL_MS = 2_000;
+const SAMPLE_INTERVAL_MS = 5_000;
 const PRESENCE_INTERVAL_MS = 60_000;
 /** What a Manager's worker says itself. */
 const READERS_COMMANDS = /^(xreadgroup|xack|xgroup|info|config|select|ping|client|hello)/;

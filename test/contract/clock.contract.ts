@@ -63,6 +63,19 @@ export function describeClock(name: string, make: () => ClockUnderTest): void {
       expect(late.signal.aborted).toBe(true);
     });
 
+    it('says so as well to who asks for the signal only then', async () => {
+      const { clock, pass } = make();
+      const parent = new AbortController();
+      using late = clock.deadline(20, parent.signal);
+      await pass(40);
+      parent.abort(new Error('called off'));
+      expect([late.expired, late.signal.aborted]).toEqual([true, true]);
+      expect(late.signal.reason).toMatchObject({ name: 'TimeoutError' });
+      using ended = clock.deadline(20, parent.signal);
+      await pass(40);
+      expect([ended.expired, ended.signal.reason]).toEqual([false, parent.signal.reason]);
+    });
+
     it('never fires a deadline that was disposed of', async () => {
       const { clock, pass } = make();
       const parent = new AbortController();

@@ -36,6 +36,18 @@ export function outboxContract(title: string, open: () => Promise<OutboxHarness>
     );
 
     it(
+      'tells how much waits and since when',
+      withOutbox(async ({ outbox, reopen }) => {
+        expect(outbox.backlog()).toEqual({ entries: 0, oldestAtMs: undefined });
+        const [first, second] = await putAll(outbox, [preparing(1), preparing(2)]);
+        expect(outbox.backlog()).toEqual({ entries: 2, oldestAtMs: first?.entry.atMs });
+        await outbox.remove([first!.entry.id]);
+        const expected = { entries: 1, oldestAtMs: second?.entry.atMs };
+        expect([outbox.backlog(), (await reopen()).backlog()]).toEqual([expected, expected]);
+      }),
+    );
+
+    it(
       'gives every entry an id of its own, also after a restart',
       withOutbox(async ({ outbox, reopen }) => {
         const first = await putAll(outbox, [preparing(1), preparing(2)]);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { creating, lifeOf, preparing, putAll, terminated } from '../../../test/support/event-sender.js';
 import { silentTelemetry } from '../../../test/support/fake-node.js';
 import { ManualClock, settle } from '../../../test/support/manual-clock.js';
@@ -107,15 +107,23 @@ describe('FileOutbox', () => {
     const clock = new ManualClock();
     const outbox = await open({ disk, clock });
     const resume = disk.hang();
-    const stored = vi.fn();
-    void outbox.put(terminated(1))?.stored.then(stored);
-    await clock.advance(499);
-    expect(stored).not.toHaveBeenCalled();
+    const stored: number[] = [];
+    const put = (number: number) => void outbox.put(terminated(number))?.stored.then(() => stored.push(number));
+    put(1);
+    await clock.advance(300);
+    put(2);
+    await clock.advance(199);
+    expect(stored).toEqual([]);
     await clock.advance(2);
-    expect(stored).toHaveBeenCalled();
+    expect(stored).toEqual([1]);
+    await clock.advance(297);
+    expect(stored).toEqual([1]);
+    await clock.advance(2);
+    expect(stored).toEqual([1, 2]);
     resume();
     await outbox[Symbol.asyncDispose]();
-    expect(readOutbox(disk.content).entries).toHaveLength(1);
+    expect(readOutbox(disk.content).entries).toHaveLength(2);
+    expect(clock.pending).toBe(0);
   });
 
   it('waits for the disk’s cache only with the last words of a kernel', async () => {

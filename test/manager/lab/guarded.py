@@ -178,9 +178,6 @@ def _open_etcd(lab: Lab) -> None:
     _etcd(lab, "auth", "disable")
     for access in ("etcd_user", "agent_user"):
         setattr(lab.settings.access, access, "")
-    for what in (["user", "delete", "root"], ["user", "delete", "agent"], ["role", "delete", "agents"], ["role", "delete", "root"]):
-        try:
-            _etcd(lab, *what)
-        except RuntimeError:
-            # The role `root` is made by etcd itself in some releases only.
-            pass
+    for what in ("user", "role"):
+        for name in _etcd(lab, what, "list").splitlines():
+            _etcd(lab, what, "delete", name)
