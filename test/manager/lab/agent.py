@@ -45,6 +45,8 @@ class Agent:
         first = settings.ports.base + 20 + 20 * options.number
         self.rpc_port, self.service_port, self.watcher_port = first, first + 1, first + 2
         self._socket_port, self._metadata_port = first + 3, first + 4
+        # The usual ones may be any connection's own port: the reference then never comes up.
+        self._debugging_ports = first + 5, first + 6
 
     @property
     def log(self) -> Path:
@@ -158,6 +160,8 @@ service-addr = {{ host = "127.0.0.1", port = {self.service_port} }}
 announce-addr = {{ host = "127.0.0.1", port = {self.service_port} }}
 ssl-enabled = false
 agent-sock-port = {self._socket_port}
+aiomonitor-termui-port = {self._debugging_ports[0]}
+aiomonitor-webui-port = {self._debugging_ports[1]}
 initial-resource-group-name = "{self.group}"
 pid-file = "{folder}/agent.pid"
 event-loop = "uvloop"

@@ -131,7 +131,8 @@ class Manager:
     def _write_configuration(self, name: str = "manager") -> int:
         """Returns the port for clients."""
         ports, access, folder = self._settings.ports, self._settings.access, self._folder
-        port, internal = (ports.manager, ports.manager_internal) if name == "manager" else (ports.manager_two, ports.manager_two_internal)
+        who = name.replace("-", "_")
+        port, internal = getattr(ports, who), getattr(ports, f"{who}_internal")
         (folder / f"ipc-{name}").mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.toml").write_text(f"""\
 [etcd]
@@ -151,6 +152,8 @@ service-addr = {{ host = "127.0.0.1", port = {port} }}
 announce-addr = {{ host = "127.0.0.1", port = {port} }}
 internal-addr = {{ host = "127.0.0.1", port = {internal} }}
 announce-internal-addr = {{ host = "127.0.0.1", port = {internal} }}
+aiomonitor-termui-port = {getattr(ports, f"{who}_termui")}
+aiomonitor-webui-port = {getattr(ports, f"{who}_webui")}
 rpc-auth-manager-keypair = "{folder}/keys/manager.key_secret"
 ssl-enabled = false
 ipc-base-path = "{folder}/ipc-{name}"

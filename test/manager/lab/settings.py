@@ -57,7 +57,7 @@ _OFFSETS = {
         (
             "postgres redis etcd etcd_peer registry private_registry manager manager_internal app_proxy prometheus tap"
             " gated_registry gated_etcd far_rpc far_redis far_etcd redis_replica sentinel manager_two"
-            " manager_two_internal redis_tls etcd_tls"
+            " manager_two_internal redis_tls etcd_tls manager_termui manager_webui manager_two_termui manager_two_webui"
         ).split()
     )
 }
