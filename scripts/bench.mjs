@@ -22,6 +22,7 @@ if (compiled === 0) {
   await buildRunner(join(out, 'src/runner'));
   mkdirSync(join(root, '.runtime'), { recursive: true });
   for (const path of LINKED) symlinkSync(relative(dirname(join(out, path)), join(root, path)), join(out, path));
+  // The young generation as the launcher gives it to the agent: some benches run parts of it in their own process.
   process.exitCode = run(
     '--enable-source-maps',
     '--max-semi-space-size=4',

@@ -200,11 +200,12 @@ export class FileOutbox implements Outbox, AsyncDisposable {
   /** One timer for all that is awaited, not one for each. */
   async #watch(): Promise<void> {
     const { clock } = this.#options;
+    const { signal } = this.#closed;
     this.#isWatched = true;
-    for (let [oldest] = this.#awaited; oldest !== undefined; [oldest] = this.#awaited) {
+    for (let [oldest] = this.#awaited; oldest !== undefined && !signal.aborted; [oldest] = this.#awaited) {
       const leftMs = oldest.untilMs - clock.monotonic();
       if (leftMs <= 0) this.#settle(oldest);
-      else if (await isCutShort(clock.sleep(leftMs, this.#closed.signal))) break;
+      else await clock.sleep(leftMs, signal).catch(() => undefined);
     }
     this.#isWatched = false;
   }
@@ -291,13 +292,6 @@ export class FileOutbox implements Outbox, AsyncDisposable {
     this.#fileBytes = Buffer.byteLength(content);
     await before?.close().catch(() => undefined);
   }
-}
-
-function isCutShort(sleep: Promise<void>): Promise<boolean> {
-  return sleep.then(
-    () => false,
-    () => true,
-  );
 }
 
 function endOf(event: AgentEvent): KernelId | undefined {

@@ -50,10 +50,9 @@ export class StartQueue {
   private begin(count: number): void {
     let left = count;
     while (left > 0 && this.peers.size > 0) {
-      for (const peer of this.peers.keys()) {
-        const line = this.peers.get(peer);
-        line?.shift()?.();
-        if (line?.length === 0) this.peers.delete(peer);
+      for (const [peer, line] of this.peers) {
+        line.shift()?.();
+        if (line.length === 0) this.peers.delete(peer);
         left -= 1;
         if (left === 0) return;
       }

@@ -12,7 +12,7 @@ import type { ImageRef } from '../dialect/wire-values.js';
 import { present } from './fields.js';
 import { autoPull, imageRequestOf, readImageConfig } from './image-config.js';
 import { modelDefinition } from './model-definition.js';
-import { invalidFields, placeIn, type Problem } from './problems.js';
+import { placeIn, type Problem } from './problems.js';
 import {
   anything,
   changed,
@@ -24,6 +24,8 @@ import {
   made,
   map,
   ofSchema,
+  readAll,
+  type Reader,
   record,
   text,
   textLike,
@@ -136,10 +138,7 @@ const clusterInfo = map((info): ClusterInfo => ({
 
 /** @throws InvalidArgumentError. */
 export function readClusterInfo(value: unknown): ClusterInfo {
-  const problems: Problem[] = [];
-  const info = clusterInfo(value ?? {}, 'cluster_info', problems);
-  if (info === undefined || problems.length > 0) throw invalidFields(problems);
-  return info;
+  return readAll(clusterInfo, value ?? {}, 'cluster_info');
 }
 
 /** What the call says of a kernel outside its config; it decides where both say something. */
@@ -156,11 +155,9 @@ export interface KernelAddress {
  * @throws InvalidArgumentError that names every key at fault and what it may hold.
  */
 export function readKernelConfig(value: unknown, address: KernelAddress, at: string): KernelSpec {
-  const problems: Problem[] = [];
-  const read = map((config) => specOf(config, address, at, problems));
-  const spec = read(value, at, problems);
-  if (spec === undefined || problems.length > 0) throw invalidFields(problems);
-  return spec;
+  const read: Reader<KernelSpec> = (entries, place, problems) =>
+    map((config) => specOf(config, address, place, problems))(entries, place, problems);
+  return readAll(read, value, at);
 }
 
 function specOf(config: Fields, address: KernelAddress, at: string, problems: Problem[]): KernelSpec {

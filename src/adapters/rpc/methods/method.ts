@@ -3,8 +3,7 @@ import type { UseCases } from '../../../application/use-cases.js';
 import type { Signature } from '../binding.js';
 import { malformed, schemaMismatch } from '../wire-errors.js';
 import { parseArguments } from './parse-arguments.js';
-import { invalidFields, type Problem } from './problems.js';
-import type { Reader } from './readers.js';
+import { readAll, type Reader } from './readers.js';
 
 /** What a method may use besides its arguments. */
 export interface CallContext {
@@ -50,7 +49,7 @@ export function defineMethod<Args>(definition: MethodDefinition<Args>): RpcMetho
   const { name, required = [], optional = [], agentScoped = true, cancellable = true, schema, handle } = definition;
   const { aliases = {}, v3 = false, atOnce } = definition;
   const parse = (value: unknown): Args =>
-    typeof schema === 'function' ? argumentsBy(schema, value) : parseArguments(schema, value);
+    typeof schema === 'function' ? readAll(schema, value, '') : parseArguments(schema, value);
   const params = agentScoped ? [...optional, 'agent_id'] : optional;
   return {
     signature: { method: name, required, optional: v3 ? ['req', ...params] : params, aliases },
@@ -58,14 +57,6 @@ export function defineMethod<Args>(definition: MethodDefinition<Args>): RpcMetho
     atOnce,
     invoke: (bound, context) => handle(parse(v3 ? requestOf(bound['req']) : bound), context),
   };
-}
-
-/** @throws InvalidArgumentError as parseArguments does. */
-function argumentsBy<Args>(read: Reader<Args>, value: unknown): Args {
-  const problems: Problem[] = [];
-  const args = read(value, '', problems);
-  if (args === undefined || problems.length > 0) throw invalidFields(problems);
-  return args;
 }
 
 /** @throws ValueError, BackendAISchemaValidationFailed as the reference answers (rpc.md §4.6). */

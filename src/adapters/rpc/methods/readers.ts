@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { EnumWord, isMap } from '../dialect/wire-values.js';
 import { problemsOf } from './parse-arguments.js';
-import { nameOf, placeIn, type Problem } from './problems.js';
+import { invalidFields, nameOf, placeIn, type Problem } from './problems.js';
 
 /**
  * Readers of the large maps of a kernel's creation, which every start of a session waits for: one pass, no copies, and
@@ -12,6 +12,18 @@ import { nameOf, placeIn, type Problem } from './problems.js';
  * The value that stands at `at`. Puts what is wrong with it among `problems`; what it gives then is not to be used.
  */
 export type Reader<T> = (value: unknown, at: string, problems: Problem[]) => T | undefined;
+
+/**
+ * What `read` makes of the value that stands at `at`; `''` is the whole document.
+ *
+ * @throws InvalidArgumentError that names every key at fault and what it may hold.
+ */
+export function readAll<T>(read: Reader<T>, value: unknown, at: string): T {
+  const problems: Problem[] = [];
+  const got = read(value, at, problems);
+  if (got === undefined || problems.length > 0) throw invalidFields(problems);
+  return got;
+}
 
 /** The value itself, if `complaint` has none: what is allowed instead. */
 function checked<T>(complaint: (value: unknown) => string | undefined): Reader<T> {
